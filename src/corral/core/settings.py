@@ -1,0 +1,69 @@
+"""Settings, from `CORRAL_*` in the environment or the same keys in `corral.toml`. No flag is needed to run."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    data: Path = Path("data")
+    host: str = "127.0.0.1"
+    port: int = 7070
+    workers: int = 1
+    public_url: str = ""
+    database_url: str = ""
+    storage_url: str = ""
+    compute: str = "local"
+    upstream: str = ""
+    spaces_domain: str = "localhost"
+    #: bytes of weights and activations that all inference workers together may hold
+    inference_memory: int = 6 * 2**30
+    #: bytes of one regular (non-LFS) file in a commit, as on Hugging Face
+    max_regular_file: int = 10 * 2**20
+
+    def __post_init__(self) -> None:
+        data = self.data.expanduser().absolute()
+        object.__setattr__(self, "data", data)
+        if not self.database_url:
+            object.__setattr__(self, "database_url", f"sqlite:///{data / 'corral.db'}")
+        if not self.storage_url:
+            object.__setattr__(self, "storage_url", f"file://{data / 'store'}")
+
+    @property
+    def address(self) -> str:
+        """Where a person on this machine opens the hub."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+
+def load(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Defaults, then `corral.toml` (working folder, then the data folder), then the environment, then `overrides`.
+
+    Raises ValueError, naming the key, for a value of the wrong form.
+    """
+    values: dict[str, Any] = {}
+    overrides = {k: v for k, v in (overrides or {}).items() if v is not None}
+    data = Path(overrides.get("data") or environ.get("CORRAL_DATA") or Settings.data)
+    for file in (Path("corral.toml"), data / "corral.toml"):
+        if file.is_file():
+            values |= {k.lower().removeprefix("corral_"): v for k, v in tomllib.loads(file.read_text()).items()}
+    values |= {k.lower().removeprefix("corral_"): v for k, v in environ.items() if k.startswith("CORRAL_")}
+    values |= overrides
+    known = {f.name: f for f in fields(Settings)}
+    settings = Settings(data=data)
+    chosen: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            continue
+        kind = type(getattr(settings, key))
+        try:
+            chosen[key] = kind(value)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"setting {key!r}: {value!r} is not a valid {kind.__name__}") from error
+    # rebuilt from the defaults, so that what follows from `data` follows from the chosen one
+    return Settings(**{k: v for k, v in chosen.items() if v != ""})

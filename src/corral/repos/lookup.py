@@ -1,0 +1,160 @@
+"""From an id to a repository, with the right to use it. What an actor may not see does not exist for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import select
+
+from corral.accounts import rights
+from corral.context import Context
+from corral.core.errors import Forbidden, HubError, RepoNotFound, Unauthorized
+from corral.core.ids import RepoId, RepoType
+from corral.storage import schema as t
+
+
+class Right(Enum):
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Repo:
+    id: int
+    object_id: str
+    rid: RepoId
+    owner_id: int
+    creator_id: int | None
+    private: bool
+    gated: str | None
+    disabled: bool
+    sdk: str | None
+    created_at: int
+    updated_at: int
+    used_storage: int
+
+    @property
+    def type(self) -> RepoType:
+        return self.rid.type
+
+    @property
+    def full_name(self) -> str:
+        return str(self.rid)
+
+
+class RepoMoved(HubError):
+    """The repository has another name now; a face answers with a redirect to it."""
+
+    status = 307
+    code = "RepoMoved"
+
+    def __init__(self, old: RepoId, new: RepoId) -> None:
+        super().__init__(f"{old} is now {new}.")
+        self.old = old
+        self.new = new
+
+
+COLUMNS = (
+    t.repos.c.id,
+    t.repos.c.object_id,
+    t.repos.c.type,
+    t.repos.c.full_name,
+    t.repos.c.owner_id,
+    t.repos.c.creator_id,
+    t.repos.c.private,
+    t.repos.c.gated,
+    t.repos.c.disabled,
+    t.repos.c.sdk,
+    t.repos.c.created_at,
+    t.repos.c.updated_at,
+    t.repos.c.used_storage,
+)
+
+
+def from_row(row: Any) -> Repo:
+    """A Repo from a row that holds `COLUMNS`."""
+    return Repo(
+        id=row.id,
+        object_id=row.object_id,
+        rid=RepoId.parse(RepoType(row.type), row.full_name),
+        owner_id=row.owner_id,
+        creator_id=row.creator_id,
+        private=row.private,
+        gated=row.gated,
+        disabled=row.disabled,
+        sdk=row.sdk,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        used_storage=row.used_storage,
+    )
+
+
+def may(ctx: Context, repo: Repo, right: Right) -> bool:
+    actor = ctx.actor
+    match right:
+        case Right.READ:
+            return not repo.private or rights.may_read_private(actor, repo.owner_id)
+        case Right.WRITE:
+            return rights.may_write(actor, repo.owner_id, repo.creator_id)
+        case Right.ADMIN:
+            return rights.may_admin(actor, repo.owner_id)
+
+
+def find(ctx: Context, rid: RepoId, right: Right = Right.READ) -> Repo:
+    """The repository `rid` names (case does not matter), for an actor who has `right` to it.
+
+    Raises RepoNotFound when it is absent or hidden, RepoMoved when it was renamed, Unauthorized or Forbidden when the
+    actor may see it but not do this.
+    """
+    key = str(rid).lower()
+    with ctx.db.read() as c:
+        row = c.execute(select(*COLUMNS).where(t.repos.c.type == rid.type, t.repos.c.full_lower == key)).first()
+        moved = None
+        if row is None:
+            moved = c.execute(
+                select(*COLUMNS)
+                .join(t.repo_redirects, t.repo_redirects.c.repo_id == t.repos.c.id)
+                .where(t.repo_redirects.c.type == rid.type, t.repo_redirects.c.full_lower == key)
+            ).first()
+    if row is None and moved is None:
+        raise RepoNotFound
+    repo = from_row(row or moved)
+    if not may(ctx, repo, Right.READ):
+        raise RepoNotFound
+    if moved is not None:
+        raise RepoMoved(rid, repo.rid)
+    require(ctx, repo, right)
+    return repo
+
+
+def require(ctx: Context, repo: Repo, right: Right) -> None:
+    """Raise unless the actor, who may see `repo`, has `right` to it."""
+    if may(ctx, repo, right):
+        return
+    if ctx.actor.is_anonymous:
+        raise Unauthorized(f"Sign in, or send an access token, to change {repo.rid}.")
+    if not ctx.actor.may_write:
+        raise Forbidden(f"This token may only read: use one with the role 'write' to change {repo.rid}.")
+    what = "settings of" if right is Right.ADMIN else "files of"
+    raise Forbidden(f"You have no right to change the {what} {repo.rid}: ask its owner for it.")
+
+
+def get(ctx: Context, repo_id: int) -> Repo | None:
+    """By row number, without asking for rights: for reactions to events."""
+    with ctx.db.read() as c:
+        row = c.execute(select(*COLUMNS).where(t.repos.c.id == repo_id)).first()
+    return None if row is None else from_row(row)
+
+
+def by_ids(ctx: Context, repo_ids: Iterable[int]) -> dict[int, Repo]:
+    """As `get`, many at once."""
+    wanted = list(repo_ids)
+    if not wanted:
+        return {}
+    with ctx.db.read() as c:
+        rows = c.execute(select(*COLUMNS).where(t.repos.c.id.in_(wanted))).all()
+    return {row.id: from_row(row) for row in rows}

@@ -1,0 +1,345 @@
+"""Reading a repository at a revision: commits, trees, files. Git's own rules for names, the hub's words for results."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import pygit2
+from pygit2.enums import FileMode, ObjectType, SortMode
+from sqlalchemy import select
+
+from corral.context import Context
+from corral.core.errors import EntryNotFound, RevisionNotFound, TooLarge
+from corral.repos import blobs, git
+from corral.repos.lookup import Repo
+from corral.storage import schema as t
+
+_HEX = re.compile(r"[0-9a-f]{7,40}")
+_POINTER = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]*\n)*oid sha256:([0-9a-f]{64})\nsize (\d{1,19})\n\Z"
+)
+#: no LFS pointer is longer (git-lfs specification)
+_POINTER_MAX = 1024
+_POINTER_MIN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class LfsPointer:
+    sha256: str
+    size: int
+    pointer_size: int
+
+    @classmethod
+    def parse(cls, data: bytes) -> LfsPointer | None:
+        match = _POINTER.match(data)
+        return cls(match[1].decode(), int(match[2]), len(data)) if match else None
+
+    @staticmethod
+    def text(sha256: str, size: int) -> bytes:
+        return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or folder. `oid` is git's; `size` is what a download has (the large file's, where there is a pointer)."""
+
+    path: str
+    type: str  # 'file' | 'directory'
+    oid: str
+    size: int
+    lfs: LfsPointer | None = None
+    xet_hash: str | None = None
+
+    @property
+    def etag(self) -> str:
+        """What identifies the downloaded bytes: sha256 of a large file, git's blob id of any other."""
+        return self.lfs.sha256 if self.lfs else self.oid
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitInfo:
+    oid: str
+    title: str
+    message: str  # all after the title
+    author: Person
+    date: int  # milliseconds
+    parents: tuple[str, ...]
+
+
+def commit_of(ctx: Context, repo: Repo, revision: str) -> str:
+    """The commit that a branch, tag, full ref or (7 to 40 digits of a) commit id names. Raises RevisionNotFound."""
+    names = [revision] if revision.startswith("refs/") else [f"refs/heads/{revision}", f"refs/tags/{revision}"]
+    with ctx.db.read() as c:
+        rows = c.execute(select(t.refs.c.name, t.refs.c.oid).where(t.refs.c.repo_id == repo.id, t.refs.c.name.in_(names)))
+        found = {name: oid for name, oid in rows}
+    oid = next((found[n] for n in names if n in found), None)
+    if oid is None and _HEX.fullmatch(revision):
+        oid = revision if len(revision) == 40 else _expand(ctx, repo, revision)
+    if oid is None:
+        raise RevisionNotFound(f"Invalid rev id: {revision}")
+    try:
+        return str(git.lookup(ctx, repo.id, oid).peel(pygit2.Commit).id)
+    except (KeyError, pygit2.InvalidSpecError):
+        raise RevisionNotFound(f"Invalid rev id: {revision}") from None
+
+
+def _expand(ctx: Context, repo: Repo, short: str) -> str | None:
+    git.sync(ctx, repo.id)
+    try:
+        return str(git.objects(ctx, repo.id).expand_id(short))
+    except (KeyError, ValueError):
+        return None
+
+
+def _tree(ctx: Context, repo: Repo, commit: str) -> pygit2.Tree:
+    return git.lookup(ctx, repo.id, commit).peel(pygit2.Tree)
+
+
+def _descend(ctx: Context, repo: Repo, commit: str, path: str) -> tuple[pygit2.Oid, int]:
+    """(oid, file mode) of `path`. Raises EntryNotFound."""
+    tree = _tree(ctx, repo, commit)
+    try:
+        found = tree[path]
+    except (KeyError, ValueError):
+        raise _missing(path, commit) from None
+    return found.id, found.filemode
+
+
+def _missing(path: str, commit: str) -> EntryNotFound:
+    error = EntryNotFound(f"{path} does not exist on {commit!r}")
+    error.headers["X-Repo-Commit"] = commit
+    return error
+
+
+def clean_path(path: str) -> str:
+    """`path` without slashes at its ends; EntryNotFound is what a path with empty or dot segments comes to later."""
+    return path.strip("/")
+
+
+def entry(ctx: Context, repo: Repo, commit: str, path: str) -> Entry:
+    """One file or folder. Raises EntryNotFound, with the commit in its headers since clients cache the absence."""
+    path = clean_path(path)
+    if not path:
+        return Entry("", "directory", str(_tree(ctx, repo, commit).id), 0)
+    oid, mode = _descend(ctx, repo, commit, path)
+    return _with_xet(ctx, [_entry(git.objects(ctx, repo.id), path, oid, mode)])[0]
+
+
+def _entry(handle: pygit2.Repository, path: str, oid: pygit2.Oid, mode: int) -> Entry:
+    if mode == FileMode.TREE:
+        return Entry(path, "directory", str(oid), 0)
+    if mode == FileMode.COMMIT:
+        # a submodule has no bytes here
+        return Entry(path, "file", str(oid), 0)
+    _, size = handle.odb.read_header(oid)
+    pointer = None
+    if _POINTER_MIN <= size <= _POINTER_MAX and mode != FileMode.LINK:
+        pointer = LfsPointer.parse(handle.odb.read(oid)[1])
+    return Entry(path, "file", str(oid), pointer.size if pointer else size, pointer)
+
+
+def _with_xet(ctx: Context, entries: list[Entry]) -> list[Entry]:
+    """Add what the store knows of the large files among `entries`: one query for all."""
+    hashes = blobs.xet_hashes(ctx, {e.lfs.sha256 for e in entries if e.lfs})
+    return [replace(e, xet_hash=hashes.get(e.lfs.sha256)) if e.lfs else e for e in entries]
+
+
+def entries(ctx: Context, repo: Repo, commit: str, path: str = "", *, recursive: bool = False) -> list[Entry]:
+    """What is in the folder `path` (and below), in git's order. Raises EntryNotFound when it is no folder."""
+    path = clean_path(path)
+    tree = _tree(ctx, repo, commit)
+    handle = git.objects(ctx, repo.id)
+    if path:
+        oid, mode = _descend(ctx, repo, commit, path)
+        if mode != FileMode.TREE:
+            raise _missing(path, commit)
+        tree = handle[oid].peel(pygit2.Tree)
+    return _with_xet(ctx, list(_walk(handle, tree, f"{path}/" if path else "", recursive)))
+
+
+def _walk(handle: pygit2.Repository, tree: pygit2.Tree, prefix: str, recursive: bool) -> Iterator[Entry]:
+    for item in tree:
+        found = _entry(handle, prefix + (item.name or ""), item.id, item.filemode)
+        yield found
+        if recursive and found.type == "directory":
+            yield from _walk(handle, handle[item.id].peel(pygit2.Tree), f"{found.path}/", recursive)
+
+
+def git_blob(ctx: Context, repo: Repo, found: Entry) -> bytes:
+    """The bytes that git has for a file: the pointer, for a large one."""
+    kind, data = git.objects(ctx, repo.id).odb.read(pygit2.Oid(hex=found.oid))
+    if kind != ObjectType.BLOB:
+        raise EntryNotFound(f"{found.path} is not a file")
+    return data
+
+
+def open_file(ctx: Context, repo: Repo, found: Entry, start: int = 0, length: int | None = None) -> BinaryIO:
+    """The bytes that a download of `found` has, from `start`."""
+    if found.lfs:
+        return blobs.open_bytes(ctx, found.lfs.sha256, start, length)
+    data = memoryview(git_blob(ctx, repo, found))[start:]
+    return io.BytesIO(data if length is None else data[:length])
+
+
+def read_file(ctx: Context, repo: Repo, commit: str, path: str, limit: int = 4 * 2**20) -> bytes:
+    """A small file whole. Raises EntryNotFound, or TooLarge above `limit` bytes."""
+    found = entry(ctx, repo, commit, path)
+    if found.type != "file":
+        raise _missing(path, commit)
+    if found.size > limit:
+        raise TooLarge(f"{path} has {found.size} bytes, more than the {limit} that can be shown.")
+    with open_file(ctx, repo, found) as file:
+        return file.read()
+
+
+def materialise(ctx: Context, repo: Repo, commit: str, folder: Path) -> None:
+    """Lay the files of `commit` down in `folder`: large ones as hard links where the store is this machine's disk.
+
+    The folder is for reading only, since a link shares its bytes with the store.
+    """
+    for found in entries(ctx, repo, commit, recursive=True):
+        target = folder / found.path
+        if found.type == "directory":
+            target.mkdir(parents=True, exist_ok=True)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        stored = blobs.local_path(ctx, found.lfs.sha256) if found.lfs else None
+        if stored is not None:
+            try:
+                os.link(stored, target)
+                continue
+            except OSError:
+                # another file system: copy
+                pass
+        with open_file(ctx, repo, found) as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
+
+
+def _info(commit: pygit2.Commit) -> CommitInfo:
+    title, _, rest = commit.message.partition("\n")
+    return CommitInfo(
+        oid=str(commit.id),
+        title=title,
+        message=rest.strip("\n"),
+        author=Person(commit.author.name, commit.author.email),
+        date=commit.commit_time * 1000,
+        parents=tuple(str(p) for p in commit.parent_ids),
+    )
+
+
+def commit_info(ctx: Context, repo: Repo, commit: str) -> CommitInfo:
+    return _info(git.lookup(ctx, repo.id, commit).peel(pygit2.Commit))
+
+
+def history(ctx: Context, repo: Repo, commit: str, *, skip: int = 0, limit: int = 50) -> list[CommitInfo]:
+    """Commits from `commit` back, newest first."""
+    git.lookup(ctx, repo.id, commit)
+    walker = git.objects(ctx, repo.id).walk(pygit2.Oid(hex=commit), SortMode.TOPOLOGICAL | SortMode.TIME)
+    found: list[CommitInfo] = []
+    for number, item in enumerate(walker):
+        if number >= skip + limit:
+            break
+        if number >= skip:
+            found.append(_info(item))
+    return found
+
+
+def count_commits(ctx: Context, repo: Repo, commit: str, most: int = 10_000) -> int:
+    """How many commits `history` has, counted no further than `most`."""
+    git.lookup(ctx, repo.id, commit)
+    walker = git.objects(ctx, repo.id).walk(pygit2.Oid(hex=commit), SortMode.NONE)
+    return sum(1 for _, _ in zip(walker, range(most), strict=False))
+
+
+def last_commits(ctx: Context, repo: Repo, commit: str, paths: list[str], most: int = 5_000) -> dict[str, CommitInfo]:
+    """For each path the newest commit that changed it, by first parents, looking at no more than `most` commits.
+
+    A path that older commits changed last gets the oldest commit looked at.
+    """
+    git.lookup(ctx, repo.id, commit)
+    handle = git.objects(ctx, repo.id)
+    current = handle[commit].peel(pygit2.Commit)
+    left = {p: _oid_at(current.tree, p) for p in paths}
+    result: dict[str, CommitInfo] = {}
+    for _ in range(most):
+        parent = current.parents[0] if current.parent_ids else None
+        for path, oid in list(left.items()):
+            if parent is None or _oid_at(parent.tree, path) != oid:
+                result[path] = _info(current)
+                del left[path]
+        if not left or parent is None:
+            break
+        current = parent
+    return result | {p: _info(current) for p in left}
+
+
+def _oid_at(tree: pygit2.Tree, path: str) -> pygit2.Oid | None:
+    try:
+        return tree[path].id
+    except KeyError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file of a commit's diff. `patch` is unified text, '' for binary files; a rename has `old_path`."""
+
+    path: str
+    old_path: str
+    status: str  # 'added' | 'deleted' | 'modified' | 'renamed'
+    additions: int
+    deletions: int
+    binary: bool
+    patch: str
+
+
+_STATUS = {"A": "added", "D": "deleted", "R": "renamed"}
+
+
+def diff(ctx: Context, repo: Repo, commit: str, most_files: int = 300, base: str | None = None) -> list[FileChange]:
+    """What `commit` changed against `base` (its first parent by default), at most `most_files` files."""
+    new = git.lookup(ctx, repo.id, commit).peel(pygit2.Commit)
+    if base is not None:
+        delta = git.lookup(ctx, repo.id, base).peel(pygit2.Commit).tree.diff_to_tree(new.tree)
+    elif new.parent_ids:
+        delta = new.parents[0].tree.diff_to_tree(new.tree)
+    else:
+        delta = new.tree.diff_to_tree(swap=True)
+    delta.find_similar()
+    changes: list[FileChange] = []
+    for patch in delta:
+        if patch is None or len(changes) >= most_files:
+            break
+        _, additions, deletions = patch.line_stats
+        d = patch.delta
+        changes.append(
+            FileChange(
+                path=d.new_file.path,
+                old_path=d.old_file.path,
+                status=_STATUS.get(d.status_char(), "modified"),
+                additions=additions,
+                deletions=deletions,
+                binary=d.is_binary,
+                patch="" if d.is_binary else (patch.data or b"").decode("utf-8", "replace"),
+            )
+        )
+    return changes
+
+
+def git_blob_id(data: bytes) -> str:
+    """The id git gives to `data` as a file."""
+    return hashlib.sha1(b"blob %d\0%s" % (len(data), data), usedforsecurity=False).hexdigest()

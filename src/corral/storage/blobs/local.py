@@ -1,0 +1,151 @@
+"""Blobs as files: written to a temporary name, synced, renamed, the folder synced."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self, cast
+
+
+class LocalStore:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._incoming = root / "incoming"
+        self._incoming.mkdir(parents=True, exist_ok=True)
+
+    def _file(self, key: str) -> Path:
+        if key.startswith("/") or ".." in key.split("/"):
+            raise ValueError(f"not a blob key: {key!r}")
+        return self.root / key
+
+    def writer(self) -> LocalWriter:
+        return LocalWriter(self, self._incoming / secrets.token_hex(16))
+
+    def adopt(self, source: Path, key: str) -> None:
+        with source.open("rb") as file:
+            os.fsync(file.fileno())
+        self._place(source, key)
+
+    def _place(self, source: Path, key: str) -> None:
+        target = self._file(key)
+        if not target.parent.exists():
+            _make_durable_folder(target.parent)
+        source.replace(target)
+        _sync_folder(target.parent)
+
+    def open(self, key: str, start: int = 0, length: int | None = None) -> BinaryIO:
+        try:
+            file = self._file(key).open("rb")
+        except FileNotFoundError:
+            raise KeyError(key) from None
+        if start:
+            file.seek(start)
+        return file if length is None else cast(BinaryIO, io.BufferedReader(_Window(file, length)))
+
+    def size(self, key: str) -> int | None:
+        try:
+            return self._file(key).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def path(self, key: str) -> Path | None:
+        return self._file(key)
+
+    def delete(self, key: str) -> None:
+        self._file(key).unlink(missing_ok=True)
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        # walk from the deepest folder that the prefix names, so that listing one repository's packs is cheap
+        top = self._file(prefix.rpartition("/")[0]) if "/" in prefix else self.root
+        for folder, _, names in os.walk(top):
+            if Path(folder) == self._incoming:
+                continue
+            for name in names:
+                key = (Path(folder) / name).relative_to(self.root).as_posix()
+                if key.startswith(prefix):
+                    yield key
+
+    def sweep_incoming(self, older_than: float) -> int:
+        """Remove what crashed writers left before `older_than` (seconds since 1970). Returns how many."""
+        stale = [f for f in self._incoming.iterdir() if f.stat().st_mtime < older_than]
+        for file in stale:
+            file.unlink(missing_ok=True)
+        return len(stale)
+
+
+class LocalWriter:
+    def __init__(self, store: LocalStore, file: Path) -> None:
+        self._store = store
+        self._path = file
+        # unbuffered: callers write in large pieces
+        self._file = file.open("xb", buffering=0)
+
+    @property
+    def path(self) -> Path:
+        """The temporary file, for a caller that must read back what it wrote before it commits."""
+        return self._path
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        view = memoryview(data).cast("B")
+        done = 0
+        while done < len(view):
+            done += self._file.write(view[done:])
+        return done
+
+    def commit(self, key: str) -> None:
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._store._place(self._path, key)
+
+    def discard(self) -> None:
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if not self._file.closed:
+            self.discard()
+
+
+class _Window(io.RawIOBase):
+    """At most `length` bytes of an open file."""
+
+    def __init__(self, file: BinaryIO, length: int) -> None:
+        self._file = file
+        self._left = length
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        view = memoryview(buffer)[: self._left]
+        got = cast(io.BufferedReader, self._file).readinto(view) if len(view) else 0
+        self._left -= got
+        return got
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _make_durable_folder(folder: Path) -> None:
+    missing = [folder]
+    while not missing[-1].parent.exists():
+        missing.append(missing[-1].parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        _sync_folder(made.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

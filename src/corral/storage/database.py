@@ -1,0 +1,77 @@
+"""Rows: one engine for SQLite (embedded) or PostgreSQL, and the two ways to use it, `read` and `write`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+
+Row = Any
+
+
+class Database:
+    """Connections to one database. Use `read()` for queries and `write()` for a transaction that commits on exit.
+
+    On SQLite a write transaction takes the write lock when it begins (BEGIN IMMEDIATE), so that it never fails
+    half-way because another writer came in between; every commit is synced to disk (synchronous=FULL).
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        if parsed.drivername in ("postgres", "postgresql"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.url = parsed
+        self.is_sqlite = parsed.drivername.startswith("sqlite")
+        if self.is_sqlite and parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        options: dict[str, Any] = {"pool_size": 16, "max_overflow": 48}
+        if self.is_sqlite:
+            options["connect_args"] = {"timeout": 30, "check_same_thread": False}
+        self.engine: Engine = create_engine(parsed, **options)
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        self._writer = self.engine.execution_options(corral_write=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one state of the database and changes nothing."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction: committed when the block ends, rolled back when it raises."""
+        with self._writer.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def insert_missing(connection: Connection, table: Table, **values: Any) -> bool:
+    """Insert a row unless its key is there already. Returns whether it was inserted.
+
+    On PostgreSQL a second transaction that inserts the same key waits for the first and then sees its row.
+    """
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return connection.execute(make(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # transactions are begun by _begin_sqlite, not by the driver
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", "cache_size=-65536"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("corral_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
