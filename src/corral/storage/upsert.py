@@ -9,11 +9,12 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
-def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
     """Insert those of `rows` whose primary key or unique columns are not taken; leave the others as they are.
 
-    Unlike looking first, this also holds while somebody else inserts the same row.
+    Unlike looking first, this also holds while somebody else inserts the same row. Returns how many were inserted.
     """
-    if rows:
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        connection.execute(insert(table).on_conflict_do_nothing(), list(rows))
+    if not rows:
+        return 0
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return connection.execute(insert(table).on_conflict_do_nothing(), list(rows)).rowcount

@@ -1,0 +1,174 @@
+"""Taking in a shard: files become known once everything that it says about them has been checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from corral.context import Context
+from corral.core.errors import Busy
+from corral.repos import blobs
+from corral.repos.xet import hashing, xorbs
+from corral.repos.xet.files import pieces
+from corral.repos.xet.shard import InvalidShard, Shard, ShardFile, Term
+from corral.repos.xet.terms import Run, Terms
+from corral.repos.xet.xorb import ChunkIndex
+from corral.storage import schema as t
+from corral.storage.upsert import insert_missing
+
+#: called with (bytes of files verified, bytes in all)
+Progress = Callable[[int, int], None]
+
+_ATTEMPTS = 3
+
+
+@dataclass(slots=True)
+class _Checked:
+    """A file whose chunks, proofs and hash are right. `sha256`: what the client claims, until it has been computed."""
+
+    hash: str
+    size: int
+    sha256: str | None
+    terms: Terms
+    xorbs: set[bytes]
+    first_chunk: bytes | None
+
+
+def register(ctx: Context, repo_id: int, shard: Shard, progress: Progress = lambda done, total: None) -> list[str]:
+    """Make the files of a shard known and let the repository hold them; returns their sha256 in the shard's order.
+
+    Raises InvalidShard, naming the file at fault, and then has changed nothing; Busy when to send it again. Reads every
+    new file once, to compute its sha256: about a second for a gigabyte.
+    """
+    _require_xorbs(ctx, shard)
+    indexes = xorbs.Indexes(ctx)
+    files = {file.hash: _check(indexes, file) for file in shard.files}
+    known = _known(ctx, list(files))
+    total, done = sum(file.size for file in files.values() if file.hash not in known), 0
+    for file in files.values():
+        sha256 = known.get(file.hash)
+        if sha256 is None:
+            sha256 = _sha256(ctx, file, lambda count, before=done: progress(before + count, total))  # type: ignore[misc]
+            done += file.size
+        if file.sha256 not in (None, sha256):
+            raise InvalidShard(f"The file {file.hash} has the sha256 {sha256}, not {file.sha256}: upload it again.")
+        file.sha256 = sha256
+    for _ in range(_ATTEMPTS):
+        try:
+            _write(ctx, repo_id, files, known)
+            break
+        except IntegrityError:
+            # somebody else registered the same bytes in this moment; the next attempt sees it
+            continue
+    else:
+        raise Busy("Others are uploading the same files: send the shard again.", retry_after=1)
+    return [str(files[file.hash].sha256) for file in shard.files]
+
+
+def _require_xorbs(ctx: Context, shard: Shard) -> None:
+    """All xorbs that the shard names are here, and stay while it is checked."""
+    named = {hashing.to_hex(raw) for raw, _ in shard.xorbs}
+    for file in shard.files:
+        named.update({hashing.to_hex(raw) for raw in {term.xorb for term in file.terms()}})
+    if xorbs.touch(ctx, named) < len(named):
+        raise InvalidShard("The shard names a xorb that was not uploaded: upload all xorbs before their shard.")
+
+
+def _check(indexes: xorbs.Indexes, file: ShardFile) -> _Checked:
+    """Look at everything but the bytes. Raises InvalidShard."""
+    packed = bytearray()
+    used: set[bytes] = set()
+    first: list[bytes] = []
+    size = 0
+
+    def nodes() -> Iterator[hashing.Node]:
+        nonlocal size
+        for term, index in _with_index(indexes, file.terms()):
+            if not term.start < term.end <= len(index):
+                raise InvalidShard(f"The file {name} names chunks that its xorb does not have.")
+            chunks = list(index.nodes(term.start, term.end))
+            if sum(length for _, length in chunks) != term.size:
+                raise InvalidShard(f"The file {name} has a term of another size than its chunks.")
+            if hashing.verification_hash(b"".join([raw for raw, _ in chunks])) != term.proof:
+                raise InvalidShard(f"The file {name} has a term without proof that its sender has the data.")
+            stored = index.stored(term.start), index.stored(term.end)
+            packed.extend(Run(term.xorb, size, term.size, term.start, term.end, *stored).pack())
+            used.add(term.xorb)
+            if not first:
+                first.append(chunks[0][0])
+            size += term.size
+            yield from chunks
+
+    name = file.hash
+    if hashing.to_hex(hashing.file_hash(nodes())) != name:
+        raise InvalidShard(f"The file {name} does not have the hash that its chunks make.")
+    return _Checked(name, size, file.sha256, Terms(bytes(packed)), used, first[0] if first else None)
+
+
+def _with_index(indexes: xorbs.Indexes, terms: Iterator[Term]) -> Iterator[tuple[Term, ChunkIndex]]:
+    while some := list(islice(terms, xorbs.BATCH)):
+        indexes.load(term.xorb for term in some)
+        for term in some:
+            index = indexes.get(term.xorb)
+            if index is None:
+                raise InvalidShard("The shard names a xorb that was not uploaded.")
+            yield term, index
+
+
+def _known(ctx: Context, hashes: list[str]) -> dict[str, str]:
+    """sha256 of those files that are known: the same hash is the same chunks, so the same bytes."""
+    known: dict[str, str] = {}
+    with ctx.db.read() as c:
+        for at in range(0, len(hashes), xorbs.BATCH):
+            batch = t.xet_files.c.hash.in_(hashes[at : at + xorbs.BATCH])
+            known |= {row.hash: row.sha256 for row in c.execute(select(t.xet_files).where(batch))}
+    return known
+
+
+def _sha256(ctx: Context, file: _Checked, progress: Callable[[int], None]) -> str:
+    digest = hashlib.sha256()
+    done = told = 0
+    for piece in pieces(ctx, file.terms, 0, file.size):
+        digest.update(piece)
+        done += len(piece)
+        if done - told >= 1 << 26:
+            told = done
+            progress(done)
+    progress(file.size)
+    return digest.hexdigest()
+
+
+def _write(ctx: Context, repo_id: int, files: dict[str, _Checked], known: Collection[str]) -> None:
+    now = ctx.clock()
+    new = [file for file in files.values() if file.hash not in known]
+    with ctx.change() as change:
+        c = change.connection
+        for at in range(0, len(known), xorbs.BATCH):
+            batch = list(known)[at : at + xorbs.BATCH]
+            if c.execute(update(t.xet_files).where(t.xet_files.c.hash.in_(batch)).values(used_at=now)).rowcount < len(
+                batch
+            ):
+                raise Busy("One of the files was just swept: send the shard again.", retry_after=1)
+        insert_missing(c, t.xet_files, [_row(file) | {"created_at": now, "used_at": now} for file in new])
+        uses = [{"file": file.hash, "xorb": hashing.to_hex(raw)} for file in new for raw in file.xorbs]
+        insert_missing(c, t.xet_file_xorbs, uses)
+        # clients ask about the first chunk of every file
+        starts = [
+            {"chunk": hashing.to_hex(f.first_chunk), "xorb": hashing.to_hex(f.terms[0].xorb)}
+            for f in new
+            if f.first_chunk
+        ]
+        insert_missing(c, t.xet_dedup_chunks, starts)
+        used = {hashing.to_hex(raw) for file in files.values() for raw in file.xorbs}
+        insert_missing(c, t.repo_xorbs, [{"repo_id": repo_id, "hash": xorb} for xorb in used])
+        for file in files.values():
+            blobs.register(ctx, change, repo_id, str(file.sha256), file.size, whole=False, xet_hash=file.hash)
+
+
+def _row(file: _Checked) -> dict[str, object]:
+    return {"hash": file.hash, "size": file.size, "sha256": file.sha256, "terms": file.terms.packed}
