@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select, true
 
 from corral.accounts import rights
 from corral.context import Context
@@ -58,6 +58,9 @@ class RepoMoved(HubError):
         self.new = new
 
 
+#: an account that nobody is: who may read what it keeps private may read everything
+_NO_OWNER = -1
+
 COLUMNS = (
     t.repos.c.id,
     t.repos.c.object_id,
@@ -102,6 +105,16 @@ def may(ctx: Context, repo: Repo, right: Right) -> bool:
             return rights.may_write(actor, repo.owner_id, repo.creator_id)
         case Right.ADMIN:
             return rights.may_admin(actor, repo.owner_id)
+
+
+def visible(ctx: Context) -> ColumnElement[bool]:
+    """The condition on `repos` rows that leaves those the actor may see: `may(…, READ)` for queries."""
+    actor = ctx.actor
+    if rights.may_read_private(actor, _NO_OWNER):
+        return true()
+    mine = [i for i in (actor.account_id, *actor.orgs) if i is not None and rights.may_read_private(actor, i)]
+    public = t.repos.c.private.is_(False)
+    return or_(public, t.repos.c.owner_id.in_(mine)) if mine else public
 
 
 def find(ctx: Context, rid: RepoId, right: Right = Right.READ) -> Repo:
