@@ -79,6 +79,8 @@ accounts = Table(
     Column("fullname", Text, nullable=False, default=""),
     Column("email", Text),
     Column("email_lower", Text, unique=True),
+    # set for people an administrator made: no mail is sent, so an address typed at sign-up proves nothing
+    Column("email_verified", Boolean, nullable=False, default=False),
     Column("password_hash", Text),
     Column("is_admin", Boolean, nullable=False, default=False),
     Column("bio", Text, nullable=False, default=""),
