@@ -6,7 +6,7 @@ and writes the rows afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +16,7 @@ from corral.context import Change, Context
 from corral.core.errors import NotFound
 from corral.repos import garbage
 from corral.storage import schema as t
-from corral.storage.database import insert_missing
+from corral.storage.upsert import insert_missing
 
 #: how many keys one IN list holds, well under what SQLite and PostgreSQL allow
 _BATCH = 500
@@ -37,7 +37,7 @@ def held(ctx: Context, repo_id: int, hashes: Iterable[str]) -> dict[str, int]:
                 .join(t.repo_blobs, t.repo_blobs.c.sha256 == t.blobs.c.sha256)
                 .where(t.repo_blobs.c.repo_id == repo_id, t.blobs.c.sha256.in_(wanted[at : at + _BATCH]))
             )
-            found |= {sha256: size for sha256, size in rows}
+            found.update(rows.tuples())
     return found
 
 
@@ -51,7 +51,7 @@ def xet_hashes(ctx: Context, hashes: Iterable[str]) -> dict[str, str | None]:
         for at in range(0, len(wanted), _BATCH):
             batch = wanted[at : at + _BATCH]
             rows = c.execute(select(t.blobs.c.sha256, t.blobs.c.xet_hash).where(t.blobs.c.sha256.in_(batch)))
-            found |= {sha256: xet_hash for sha256, xet_hash in rows}
+            found.update(rows.tuples())
     return found
 
 
@@ -61,23 +61,35 @@ def register(
     """Write down that the store has this file (its bytes are durable already) and that the repository holds it."""
     c = change.connection
     here = t.blobs.c.sha256 == sha256
-    new = insert_missing(c, t.blobs, sha256=sha256, size=size, whole=whole, xet_hash=xet_hash, created_at=ctx.clock())
-    if not new:
+    row = {"sha256": sha256, "size": size, "whole": whole, "xet_hash": xet_hash, "created_at": ctx.clock()}
+    if not insert_missing(c, t.blobs, [row]):
         if whole:
             c.execute(update(t.blobs).where(here, t.blobs.c.whole.is_(False)).values(whole=True))
         if xet_hash:
             c.execute(update(t.blobs).where(here, t.blobs.c.xet_hash.is_(None)).values(xet_hash=xet_hash))
     if whole:
-        garbage.rescue(ctx, change, [blob_key(sha256)])
+        garbage.rescue(ctx, c, [blob_key(sha256)])
     grant(ctx, change, repo_id, sha256, size)
 
 
 def grant(ctx: Context, change: Change, repo_id: int, sha256: str, size: int) -> None:
-    """Let the repository hold a file that the store has. Its storage grows by it, once."""
+    """Let the repository hold a file that the store has. Its storage grows by it, once.
+
+    What no commit names yet is kept for a grace time from the last grant (`repos.gc`).
+    """
     c = change.connection
-    if insert_missing(c, t.repo_blobs, repo_id=repo_id, sha256=sha256, created_at=ctx.clock()):
+    now = ctx.clock()
+    if insert_missing(c, t.repo_blobs, [{"repo_id": repo_id, "sha256": sha256, "created_at": now}]):
         grown = t.repos.c.used_storage + size
         c.execute(update(t.repos).where(t.repos.c.id == repo_id).values(used_storage=grown))
+    else:
+        renew(change, repo_id, [sha256], now)
+
+
+def renew(change: Change, repo_id: int, hashes: Sequence[str], now: int) -> None:
+    """Start the grace time of files that the repository holds again: a commit is about to name them."""
+    held = (t.repo_blobs.c.repo_id == repo_id) & t.repo_blobs.c.sha256.in_(hashes)
+    change.connection.execute(update(t.repo_blobs).where(held).values(created_at=now))
 
 
 def local_path(ctx: Context, sha256: str) -> Path | None:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete
+from sqlalchemy import Connection, delete
 
-from corral.context import Change, Context
+from corral.context import Context
 from corral.core.errors import Busy
 from corral.storage import schema as t
 
 
-def rescue(ctx: Context, change: Change, keys: Iterable[str]) -> None:
+def rescue(ctx: Context, connection: Connection, keys: Iterable[str]) -> None:
     """Keep `keys` from the sweep: rows of this transaction name them. Raises Busy when one was swept just now."""
     for key in keys:
-        change.connection.execute(delete(t.garbage).where(t.garbage.c.key == key))
+        connection.execute(delete(t.garbage).where(t.garbage.c.key == key))
         if ctx.blobs.size(key) is None:
             raise Busy("What was stored has just been removed as unused: send it again.", retry_after=1)

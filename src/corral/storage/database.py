@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 
 Row = Any
@@ -54,20 +53,17 @@ class Database:
         self.engine.dispose()
 
 
-def insert_missing(connection: Connection, table: Table, **values: Any) -> bool:
-    """Insert a row unless its key is there already. Returns whether it was inserted.
-
-    On PostgreSQL a second transaction that inserts the same key waits for the first and then sees its row.
-    """
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return connection.execute(make(table).values(**values).on_conflict_do_nothing()).rowcount == 1
-
-
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # transactions are begun by _begin_sqlite, not by the driver
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", "cache_size=-65536"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=30000",
+        "cache_size=-65536",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
