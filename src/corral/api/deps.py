@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from fastapi import Depends
 from starlette.requests import Request
 
 from corral.accounts import sessions, tokens
+from corral.api.body import json_body
 from corral.context import Context
 from corral.core.actor import ANONYMOUS, Actor
 from corral.core.errors import Unauthorized
@@ -52,10 +53,18 @@ async def _context(request: Request) -> Context:
 Ctx = Annotated[Context, Depends(_context)]
 
 
-def _repo_type(types: str) -> RepoType:
-    return RepoType.from_plural(types)
+async def _rid(types: str, repo: str) -> RepoId:
+    return RepoId.parse(RepoType.from_plural(types), repo)
 
 
-def repo_id(types: str, owner: str, name: str) -> RepoId:
-    """The id in an address `/api/{types}/{owner}/{name}`; types is models, datasets or spaces."""
-    return RepoId(_repo_type(types), owner, name)
+async def _page_rid(prefix: str, repo: str) -> RepoId:
+    return RepoId.parse(RepoType.from_plural(prefix.rstrip("/") or "models"), repo)
+
+
+#: the id in `/api/{types:types}/{repo:repo}/…`
+Rid = Annotated[RepoId, Depends(_rid)]
+#: the id in `/{prefix:prefix}{repo:repo}/…`
+PageRid = Annotated[RepoId, Depends(_page_rid)]
+
+#: the JSON object that the body holds
+Body = Annotated[dict[str, Any], Depends(json_body)]

@@ -43,8 +43,35 @@ class _Rest(Convertor[str]):
         return quote(value)
 
 
+class _Types(Convertor[str]):
+    """`models`, `datasets` or `spaces`."""
+
+    regex = "models|datasets|spaces"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+class _Prefix(_Types):
+    """What stands before an id in page and file addresses: nothing for models."""
+
+    regex = "(?:datasets/|spaces/)?"
+
+
+class _Repo(_Rest):
+    """`owner/name`."""
+
+    regex = "[^/]+/[^/]+?"
+
+
 register_url_convertor("seg", _Segment())
 register_url_convertor("rest", _Rest())
+register_url_convertor("types", _Types())
+register_url_convertor("prefix", _Prefix())
+register_url_convertor("repo", _Repo())
 
 
 class Json(Response):

@@ -112,5 +112,6 @@ class Busy(HubError):
     code = "Busy"
 
     def __init__(self, message: str, retry_after: float, **extra: object) -> None:
-        super().__init__(message, **extra)
+        super().__init__(message)
+        self.extra |= extra
         self.headers["Retry-After"] = str(max(1, round(retry_after)))

@@ -15,10 +15,7 @@ _DOUBLE = re.compile(r"--|\.\.")
 
 #: First path segments that pages and routes use: no account may have one of them as its name.
 RESERVED = frozenset(
-    "-  .well-known  about  admin  api  assets  blog  buckets  chat  collections  datasets  datasets-server  docs"
-    "  favicon.ico  healthz  inference  jobs  join  kernels  learn  lfs  login  logout  metrics  models  new"
-    "  notifications  oauth  organizations  papers  posts  pricing  readyz  resolve  robots.txt  search  settings"
-    "  spaces  static  studio  tasks  trending  uploads  users  v1  welcome  xet".split()
+    ["-", ".well-known", "about", "admin", "api", "assets", "blog", "buckets", "chat", "collections", "datasets", "datasets-server", "docs", "favicon.ico", "healthz", "inference", "jobs", "join", "kernels", "learn", "lfs", "login", "logout", "metrics", "models", "new", "notifications", "oauth", "organizations", "papers", "posts", "pricing", "readyz", "resolve", "robots.txt", "search", "settings", "spaces", "static", "studio", "tasks", "trending", "uploads", "users", "v1", "welcome", "xet"]
 )
 
 
@@ -80,7 +77,9 @@ def check_name(name: str, what: str) -> str:
             code="InvalidName",
         )
     if name.lower().endswith((".git", ".ipynb")):
-        raise BadRequest(f"The {what} {name!r} may not end with '.git' or '.ipynb': choose another.", code="InvalidName")
+        raise BadRequest(
+            f"The {what} {name!r} may not end with '.git' or '.ipynb': choose another.", code="InvalidName"
+        )
     return name
 
 

@@ -48,7 +48,7 @@ def load(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] 
     """
     values: dict[str, Any] = {}
     overrides = {k: v for k, v in (overrides or {}).items() if v is not None}
-    data = Path(overrides.get("data") or environ.get("CORRAL_DATA") or Settings.data)
+    data = Path(overrides.get("data") or environ.get("CORRAL_DATA") or "data")
     for file in (Path("corral.toml"), data / "corral.toml"):
         if file.is_file():
             values |= {k.lower().removeprefix("corral_"): v for k, v in tomllib.loads(file.read_text()).items()}

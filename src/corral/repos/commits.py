@@ -106,9 +106,7 @@ def head_of(ctx: Context, repo: Repo, revision: str) -> tuple[str, str]:
     return ref, oid
 
 
-def commit(
-    ctx: Context, repo: Repo, revision: str, header: Header, operations: Iterable[Operation]
-) -> Committed:
+def commit(ctx: Context, repo: Repo, revision: str, header: Header, operations: Iterable[Operation]) -> Committed:
     """Apply `operations` in order on top of the branch `revision`; durable and visible when this returns.
 
     Raises RevisionNotFound, StaleParent (412), Unprocessable for a path or a large file that is not acceptable,
@@ -156,7 +154,9 @@ def _receive(ctx: Context, repo: Repo, shop: Workshop, operations: Iterable[Oper
         check_path(operation.path)
         if isinstance(operation, AddLargeFile):
             if not _SHA256.fullmatch(operation.sha256):
-                raise Unprocessable(f"{operation.path}: oid must be 64 lower-case hexadecimal digits.", code="InvalidOid")
+                raise Unprocessable(
+                    f"{operation.path}: oid must be 64 lower-case hexadecimal digits.", code="InvalidOid"
+                )
             large.add(operation.sha256)
             edits.append(operation)
             continue

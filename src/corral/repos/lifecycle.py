@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from corral.accounts import people, rights
 from corral.context import Change, Context
 from corral.core.errors import Conflict, Forbidden, NotFound, Unauthorized
 from corral.core.events import RepoChanged, RepoCreated, RepoDeleted
-from corral.core.ids import RepoId, RepoType, check_name, new_object_id
+from corral.core.ids import RepoId, check_name, new_object_id
 from corral.repos import commits, git, refs
 from corral.repos.lookup import COLUMNS, Repo, Right, from_row, require
 from corral.repos.templates import initial_files
@@ -22,7 +22,7 @@ def _owner(ctx: Context, name: str) -> people.Account:
         raise NotFound(f"There is no user or organization {name!r}.", code="NamespaceNotFound")
     if ctx.actor.is_anonymous:
         raise Unauthorized("Sign in, or send an access token, to create a repository.")
-    if not rights.may_create(ctx.actor, owner):
+    if not rights.may_create(ctx.actor, owner.id):
         raise Forbidden(
             f"You have no right to create a repository under the namespace {owner.name!r}"
             + ("." if ctx.actor.may_write else ": this token may only read, use one with the role 'write'.")
@@ -40,7 +40,7 @@ def create(
 ) -> Repo:
     """A new repository with its first commit. `private` None takes the owner's default.
 
-    Raises Conflict, with the existing repository in `extra['rid']`-free form, when the name is taken.
+    Raises Conflict when the name is taken, Forbidden when the actor may not create under the owner.
     """
     owner = _owner(ctx, rid.owner)
     check_name(rid.name, "repository name")
@@ -52,7 +52,9 @@ def create(
             c = change.connection
             # a name that only redirects is free again
             c.execute(
-                delete(t.repo_redirects).where(t.repo_redirects.c.type == rid.type, t.repo_redirects.c.full_lower == key)
+                delete(t.repo_redirects).where(
+                    t.repo_redirects.c.type == rid.type, t.repo_redirects.c.full_lower == key
+                )
             )
             repo_id = c.scalar(
                 insert(t.repos)
@@ -77,7 +79,7 @@ def create(
             change.record(RepoCreated(repo.id))
             with git.workshop(ctx, repo.id) as shop:
                 oid = commits.build_first(shop, ctx, initial_files(repo, license))
-                refs.move(ctx, change, repo, [refs.RefUpdate(git.HEAD_REF, "", str(oid))], shop.pack())
+                refs.move(ctx, change, repo, [refs.RefUpdate(git.HEAD_REF, "", oid)], shop.pack())
     except IntegrityError:
         raise Conflict(f"You already created this {rid.type} repo: {rid}", code="RepoExists") from None
     return repo
@@ -101,9 +103,7 @@ def rename(ctx: Context, old: Repo, new: RepoId) -> Repo:
             c.execute(
                 update(t.repos)
                 .where(t.repos.c.id == old.id)
-                .values(
-                    owner_id=owner.id, name=new.name, full_name=str(new), full_lower=key, updated_at=ctx.clock()
-                )
+                .values(owner_id=owner.id, name=new.name, full_name=str(new), full_lower=key, updated_at=ctx.clock())
             )
             if key != old_key:
                 c.execute(insert(t.repo_redirects).values(type=old.type, full_lower=old_key, repo_id=old.id))
@@ -139,9 +139,7 @@ def configure(
 
 def remove(ctx: Context, repo: Repo) -> None:
     """Delete for good: all rows at once; packs and large files that nobody holds are swept later (repos.gc)."""
-    # who created it may delete it, as on the real hub
-    if not (ctx.actor.may_write and repo.creator_id is not None and repo.creator_id == ctx.actor.account_id):
-        require(ctx, repo, Right.ADMIN)
+    require(ctx, repo, Right.ADMIN)
     with ctx.change() as change:
         change.connection.execute(delete(t.repos).where(t.repos.c.id == repo.id))
         change.record(RepoDeleted(repo.id, repo.full_name))
@@ -152,9 +150,6 @@ def of_owner(ctx: Context, owner_id: int) -> list[Repo]:
     """The owner's repositories that the actor may see, newest first."""
     query = select(*COLUMNS).where(t.repos.c.owner_id == owner_id).order_by(t.repos.c.updated_at.desc())
     if not rights.may_read_private(ctx.actor, owner_id):
-        query = query.where(or_(t.repos.c.private.is_(False)))
+        query = query.where(t.repos.c.private.is_(False))
     with ctx.db.read() as c:
         return [from_row(row) for row in c.execute(query)]
-
-
-__all__ = ["RepoType", "configure", "create", "of_owner", "remove", "rename"]

@@ -101,10 +101,9 @@ def may(ctx: Context, repo: Repo, right: Right) -> bool:
     match right:
         case Right.READ:
             return not repo.private or rights.may_read_private(actor, repo.owner_id)
-        case Right.WRITE:
+        case Right.WRITE | Right.ADMIN:
+            # who may write may also rename, set up and delete, as on the real hub (accounts.rights)
             return rights.may_write(actor, repo.owner_id, repo.creator_id)
-        case Right.ADMIN:
-            return rights.may_admin(actor, repo.owner_id)
 
 
 def visible(ctx: Context) -> ColumnElement[bool]:

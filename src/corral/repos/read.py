@@ -84,8 +84,10 @@ def commit_of(ctx: Context, repo: Repo, revision: str) -> str:
     """The commit that a branch, tag, full ref or (7 to 40 digits of a) commit id names. Raises RevisionNotFound."""
     names = [revision] if revision.startswith("refs/") else [f"refs/heads/{revision}", f"refs/tags/{revision}"]
     with ctx.db.read() as c:
-        rows = c.execute(select(t.refs.c.name, t.refs.c.oid).where(t.refs.c.repo_id == repo.id, t.refs.c.name.in_(names)))
-        found = {name: oid for name, oid in rows}
+        rows = c.execute(
+            select(t.refs.c.name, t.refs.c.oid).where(t.refs.c.repo_id == repo.id, t.refs.c.name.in_(names))
+        )
+        found = {row.name: row.oid for row in rows}
     oid = next((found[n] for n in names if n in found), None)
     if oid is None and _HEX.fullmatch(revision):
         oid = revision if len(revision) == 40 else _expand(ctx, repo, revision)
@@ -177,6 +179,20 @@ def _walk(handle: pygit2.Repository, tree: pygit2.Tree, prefix: str, recursive: 
         yield found
         if recursive and found.type == "directory":
             yield from _walk(handle, handle[item.id].peel(pygit2.Tree), f"{found.path}/", recursive)
+
+
+def some_entries(ctx: Context, repo: Repo, commit: str, paths: list[str]) -> list[Entry]:
+    """The files and folders at `paths`; those that do not exist are left out."""
+    tree = _tree(ctx, repo, commit)
+    handle = git.objects(ctx, repo.id)
+    found = []
+    for path in dict.fromkeys(map(clean_path, paths)):
+        try:
+            item = tree[path] if path else None
+        except (KeyError, ValueError):
+            continue
+        found.append(_entry(handle, path, item.id, item.filemode) if item else Entry("", "directory", str(tree.id), 0))
+    return _with_xet(ctx, found)
 
 
 def git_blob(ctx: Context, repo: Repo, found: Entry) -> bytes:
@@ -333,7 +349,7 @@ def diff(ctx: Context, repo: Repo, commit: str, most_files: int = 300, base: str
                 status=_STATUS.get(d.status_char(), "modified"),
                 additions=additions,
                 deletions=deletions,
-                binary=d.is_binary,
+                binary=bool(d.is_binary),
                 patch="" if d.is_binary else (patch.data or b"").decode("utf-8", "replace"),
             )
         )

@@ -41,7 +41,7 @@ def all(ctx: Context, repo_id: int) -> dict[str, str]:
     """Ref name -> commit (or annotated tag) oid."""
     with ctx.db.read() as c:
         rows = c.execute(select(t.refs.c.name, t.refs.c.oid).where(t.refs.c.repo_id == repo_id).order_by(t.refs.c.name))
-        return {name: oid for name, oid in rows}
+        return {row.name: row.oid for row in rows}
 
 
 def read(ctx: Context, repo_id: int, name: str) -> str | None:

@@ -42,9 +42,11 @@ def _repo(primary_key: bool = False) -> Column[int]:
 # --- the instance ------------------------------------------------------------------------------------------------
 
 #: facts about this hub that every web process must share, such as the signing key
-instance = Table("instance", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False))
+instance = Table(
+    "instance", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False)
+)
 
-#: outbox: written with the change it tells of, delivered after it
+#: outbox: written with the change it tells of, delivered after it, then deleted
 events = Table(
     "events",
     metadata,
@@ -52,7 +54,6 @@ events = Table(
     Column("kind", String(40), nullable=False),
     Column("payload", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("delivered_at", BigInteger, index=True),
     Column("attempts", Integer, nullable=False, default=0),
     sqlite_autoincrement=True,
 )

@@ -1,0 +1,111 @@
+"""Request bodies as they arrive, for code that runs in a worker thread."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import orjson
+from anyio import from_thread
+from starlette.requests import ClientDisconnect, Request
+
+from corral.core.errors import BadRequest, TooLarge
+
+
+async def _next(stream: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(stream, None)
+
+
+def chunks(request: Request) -> Iterator[bytes]:
+    """The body piece by piece, read from a worker thread: the next piece is fetched when this one was used.
+
+    Raises ClientDisconnect when the caller goes away half-way.
+    """
+    stream = request.stream().__aiter__()
+    while (chunk := from_thread.run(_next, stream)) is not None:
+        if chunk:
+            yield chunk
+
+
+def ndjson(request: Request, longest_line: int) -> Iterator[Any]:
+    """The values of a body with one JSON value a line, never holding more than one line.
+
+    Raises BadRequest naming the line that is no JSON, TooLarge for a line above `longest_line` bytes.
+    """
+    number = 0
+    kept = bytearray()
+    for chunk in chunks(request):
+        start = 0
+        while (end := chunk.find(b"\n", start)) >= 0:
+            number += 1
+            kept += memoryview(chunk)[start:end]
+            _check_line(kept, number, longest_line)
+            if kept.strip():
+                yield _value(kept, number)
+            kept.clear()
+            start = end + 1
+        kept += memoryview(chunk)[start:]
+        _check_line(kept, number + 1, longest_line)
+    if kept.strip():
+        yield _value(kept, number + 1)
+
+
+def _check_line(line: bytearray, number: int, longest: int) -> None:
+    if len(line) > longest:
+        raise TooLarge(
+            f"Line {number} of the body is longer than {longest} bytes: send large files by Xet or git-lfs instead."
+        )
+
+
+def _value(line: bytearray, number: int) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"Line {number} of the body is not valid JSON: {error}", code="InvalidJson") from None
+
+
+#: how much of a refused body is still read, so that the caller sees the answer instead of a broken connection
+_DRAIN = 256 * 2**20
+
+
+def drain(request: Request) -> None:
+    """Read on, up to a limit, and throw away: clients send the whole body before they look at the answer."""
+    left = _DRAIN
+    try:
+        for chunk in chunks(request):
+            left -= len(chunk)
+            if left < 0:
+                return
+    except (ClientDisconnect, RuntimeError):
+        # gone, or read to its end before
+        return
+
+
+async def json_body(request: Request, limit: int = 4 * 2**20) -> dict[str, Any]:
+    """The body as a JSON object; an empty body and `null` are {}. Raises BadRequest or TooLarge."""
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > limit:
+            raise TooLarge(f"The body is longer than the {limit} bytes that this call takes.")
+    if not data.strip():
+        return {}
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"The body is not valid JSON: {error}", code="InvalidJson") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise BadRequest("The body must be a JSON object.", code="InvalidJson")
+    return value
+
+
+def text_member(body: dict[str, Any], key: str, *, required: bool = True) -> str:
+    """The string under `key`, '' when it is optional and absent. Raises BadRequest."""
+    value = body.get(key)
+    if value is None and not required:
+        return ""
+    if not isinstance(value, str) or (required and not value):
+        raise BadRequest(f"The member {key!r} must be a string{'' if not required else ' that is not empty'}.")
+    return value

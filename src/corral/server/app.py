@@ -1,0 +1,128 @@
+"""The hub put together: one context, the routers of both faces, and what runs beside the requests."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp
+
+from corral import __version__, api, web
+from corral.api.wire import RequestId, error_response
+from corral.catalogue import downloads
+from corral.context import Context, shared_secret
+from corral.core.actor import ANONYMOUS
+from corral.core.errors import BadRequest, HubError, NotFound
+from corral.core.settings import Settings, load
+from corral.repos.lookup import RepoMoved
+from corral.server.wiring import Outbox
+from corral.storage import blobs
+from corral.storage.database import Database
+from corral.storage.migrate import upgrade
+
+log = logging.getLogger(__name__)
+
+
+def open_hub(settings: Settings) -> Context:
+    """Database (brought up to date) and store, as one context that acts for nobody."""
+    for folder in ("tmp", "cache"):
+        (settings.data / folder).mkdir(parents=True, exist_ok=True)
+    db = Database(settings.database_url)
+    upgrade(db)
+    store = blobs.connect(settings.storage_url)
+    return Context(settings=settings, db=db, blobs=store, secret=shared_secret(db))
+
+
+def build(settings: Settings | None = None) -> ASGIApp:
+    """The application for one web process. Settings come from the environment unless given."""
+    ctx = open_hub(settings or load())
+    outbox = Outbox(ctx)
+    ctx = replace(ctx, on_events=outbox.deliver)
+    counter = downloads.Counter(ctx)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        outbox.start()
+        counter.start()
+        try:
+            yield
+        finally:
+            counter.close()
+            outbox.close()
+            ctx.db.close()
+
+    app = FastAPI(
+        title="Corral",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url="/.well-known/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.ctx = ctx
+    app.state.downloads = counter
+    app.add_exception_handler(HubError, _refused)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _crashed)
+    for router in (*api.routers(), *web.routers()):
+        app.include_router(router)
+    web.mount_static(app)
+    return RequestId(app)
+
+
+def _wants_page(request: Request) -> bool:
+    """Whether a person with a browser is asking, rather than a client."""
+    path = request.url.path
+    if path.startswith(("/api/", "/v1/", "/xet/", "/oauth/token", "/inference/")) or ".git/" in path:
+        return False
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _answer(request: Request, error: HubError) -> Response:
+    if _wants_page(request):
+        return web.error_page(request, error)
+    actor = getattr(request.state, "actor", ANONYMOUS)
+    return error_response(error, anonymous=actor.is_anonymous)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HubError)  # noqa: S101 - the handler is registered for it
+    if isinstance(error, RepoMoved):
+        # both ids are owner/name, as the path has it
+        target = request.url.path.lower().find(str(error.old).lower())
+        path = request.url.path
+        moved = path[:target] + str(error.new) + path[target + len(str(error.old)) :]
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(moved + query, status_code=307)
+    return _answer(request, error)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for it
+    if error.status_code == 404:
+        return _answer(request, NotFound(f"There is nothing at {request.url.path}."))
+    refusal = HubError(str(error.detail), status=error.status_code, code=f"Http{error.status_code}")
+    refusal.headers |= dict(error.headers or {})
+    return _answer(request, refusal)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - the handler is registered for it
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return _answer(request, BadRequest(f"{where}: {first['msg']}", code="InvalidRequest"))
+
+
+async def _crashed(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    message = "The hub failed at this request. Try again; if it stays so, show its log to whoever runs it."
+    return _answer(request, HubError(message, status=500, code="InternalError"))

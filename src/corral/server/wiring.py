@@ -1,0 +1,93 @@
+"""Who reacts to what happened: the one table of effects between domains, and the outbox that delivers them.
+
+Events are written in the transaction of the change they tell of. They are delivered in the caller's thread right after
+it committed, so that who pushed a card finds it in the next answer; what a crash left undelivered is delivered later.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import delete, or_, select, update
+
+from corral.catalogue import index
+from corral.context import Context
+from corral.core.events import Event, RefsMoved, RepoChanged, RepoCreated, RepoDeleted, restore
+from corral.storage import schema as t
+
+log = logging.getLogger(__name__)
+
+Reaction = Callable[[Context, Event], None]
+
+_MOST_ATTEMPTS = 8
+#: an event taken up by a process that then died is taken up again after this long
+_RETRY_MS = 15_000
+
+
+def _reindex(ctx: Context, event: Event) -> None:
+    index.refresh(ctx, event.repo_id)
+
+
+REACTIONS: dict[type[Event], Sequence[Reaction]] = {
+    RepoCreated: (_reindex,),
+    RepoChanged: (_reindex,),
+    RefsMoved: (_reindex,),
+    RepoDeleted: (),
+}
+
+
+class Outbox:
+    """Delivers recorded events, each at least once."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="outbox", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_RETRY_MS / 1000):
+            try:
+                self.deliver(older_than=_RETRY_MS)
+            except Exception:
+                log.exception("The outbox could not be read; it is tried again.")
+
+    def deliver(self, older_than: int = 0) -> None:
+        """Deliver what is new, and what failed or was cut off at least `older_than` milliseconds ago."""
+        now = self._ctx.clock()
+        due = (
+            select(t.events.c.id, t.events.c.kind, t.events.c.payload, t.events.c.attempts)
+            .where(t.events.c.attempts < _MOST_ATTEMPTS)
+            .where(or_(t.events.c.attempts == 0, t.events.c.created_at < now - _RETRY_MS))
+            .where(t.events.c.created_at <= now - older_than)
+            .order_by(t.events.c.id)
+            .limit(200)
+        )
+        with self._ctx.db.read() as c:
+            rows = c.execute(due).all()
+        for row in rows:
+            self._deliver_one(row.id, row.attempts, restore(row.kind, row.payload))
+
+    def _deliver_one(self, number: int, attempts: int, event: Event) -> None:
+        # whoever raises the count first delivers it
+        mine = (t.events.c.id == number) & (t.events.c.attempts == attempts)
+        with self._ctx.db.write() as c:
+            taken = c.execute(update(t.events).where(mine).values(attempts=attempts + 1))
+        if taken.rowcount != 1:
+            return
+        try:
+            for react in REACTIONS[type(event)]:
+                react(self._ctx, event)
+        except Exception:
+            log.exception("A reaction to %s failed; it is tried again.", event.kind)
+            return
+        with self._ctx.db.write() as c:
+            c.execute(delete(t.events).where(t.events.c.id == number))
