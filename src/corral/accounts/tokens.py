@@ -11,7 +11,7 @@ import secrets
 import string
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from corral.context import Context
@@ -56,6 +56,24 @@ def create(
     `value` is for provisioning; it must begin with `hf_`. Raises BadRequest (name or value not acceptable) and
     Conflict (the value is in use).
     """
+    try:
+        with ctx.db.write() as connection:
+            return add(ctx, connection, user_id, name, role, value, expires_at=expires_at)
+    except IntegrityError:
+        raise Conflict("This token is in use already: choose another value.") from None
+
+
+def add(
+    ctx: Context,
+    connection: Connection,
+    user_id: int,
+    name: str,
+    role: TokenRole,
+    value: str | None = None,
+    *,
+    expires_at: Millis | None = None,
+) -> str:
+    """As `create`, within an open write transaction; raises IntegrityError for a value in use."""
     name = name.strip()
     if not name or len(name) > 96:
         raise BadRequest("Give the token a name of at most 96 characters, so that you know it again.")
@@ -71,11 +89,7 @@ def create(
         "created_at": ctx.clock(),
         "expires_at": expires_at,
     }
-    try:
-        with ctx.db.write() as connection:
-            connection.execute(insert(t.tokens).values(row))
-    except IntegrityError:
-        raise Conflict("This token is in use already: choose another value.") from None
+    connection.execute(insert(t.tokens).values(row))
     return secret
 
 

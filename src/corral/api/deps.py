@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from anyio.to_thread import run_sync
 from fastapi import Depends
@@ -14,7 +15,7 @@ from corral.accounts import sessions, tokens
 from corral.api.body import json_body
 from corral.context import Context
 from corral.core.actor import ANONYMOUS, Actor
-from corral.core.errors import Unauthorized
+from corral.core.errors import Forbidden, Unauthorized
 from corral.core.ids import RepoId, RepoType
 
 
@@ -39,9 +40,23 @@ def _actor(ctx: Context, token: str | None, cookie: str | None) -> Actor:
     return sessions.actor_of(ctx, cookie) if cookie else ANONYMOUS
 
 
+def check_same_site(request: Request) -> None:
+    """Raise Forbidden when another site's page had the browser send its cookie along with a change.
+
+    Browsers name the page's origin in every request that is not GET or HEAD; programs send none, and need a token.
+    """
+    source = request.headers.get("origin")
+    if request.method in ("GET", "HEAD", "OPTIONS") or source is None:
+        return
+    if urlsplit(source).netloc != request.headers.get("host"):
+        raise Forbidden("This request comes from another site's page: use the hub's own pages.", code="CsrfMismatch")
+
+
 async def _context(request: Request) -> Context:
     hub: Context = request.app.state.ctx
-    token, cookie = bearer(request), request.cookies.get("token")
+    token, cookie = bearer(request), request.cookies.get(sessions.COOKIE)
+    if cookie and not token:
+        check_same_site(request)
     if token or cookie:
         actor = await run_sync(_actor, hub, token, cookie)
     else:
