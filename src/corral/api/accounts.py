@@ -211,6 +211,6 @@ def _counts(ctx: Context, account: Account) -> dict[str, int]:
         .group_by(t.repos.c.type)
     )
     with ctx.db.read() as connection:
-        counts = dict(connection.execute(query).tuples().all())
+        counts: dict[str, int] = dict(connection.execute(query).tuples().all())
     names = {RepoType.MODEL: "numModels", RepoType.DATASET: "numDatasets", RepoType.SPACE: "numSpaces"}
     return {name: counts.get(kind.value, 0) for kind, name in names.items()}
