@@ -7,8 +7,8 @@ import importlib
 from fastapi import APIRouter
 
 _AREAS = (
-    "accounts", "oauth", "commits", "lfs", "xet", "likes", "lists", "tags", "cards", "discussions", "inference",
-    "repos", "git", "resolve",
+    "health", "accounts", "oauth", "commits", "lfs", "xet", "likes", "lists", "tags", "cards", "discussions",
+    "inference", "spaces", "repos", "git", "resolve",
 )  # fmt: skip
 
 

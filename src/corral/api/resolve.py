@@ -28,6 +28,7 @@ router = APIRouter()
 _PIECE = 1 << 20
 #: what a browser may show in place; anything else, HTML above all, is shown as text or saved
 _SHOWN = ("image/", "audio/", "video/", "text/plain", "application/json", "application/pdf")
+_HARMLESS = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src 'self'; sandbox"
 _COMMIT_FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -122,7 +123,7 @@ def _headers(request: Request, repo: Repo, commit: str, found: Entry, immutable:
         "Last-Modified": formatdate(repo.created_at / 1000, usegmt=True),
         "Cache-Control": _COMMIT_FOREVER if immutable and not repo.private else "no-cache",
         # uploaded pages and drawings run nothing in the hub's name
-        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src 'self'; sandbox",
+        "Content-Security-Policy": _HARMLESS,
         "X-Content-Type-Options": "nosniff",
         "Access-Control-Allow-Origin": "*",
         "Access-Control-Expose-Headers": "X-Repo-Commit, X-Linked-Size, X-Linked-Etag, X-Xet-Hash, ETag, Link, "

@@ -15,7 +15,12 @@ _DOUBLE = re.compile(r"--|\.\.")
 
 #: First path segments that pages and routes use: no account may have one of them as its name.
 RESERVED = frozenset(
-    ["-", ".well-known", "about", "admin", "api", "assets", "blog", "buckets", "chat", "collections", "datasets", "datasets-server", "docs", "favicon.ico", "healthz", "inference", "jobs", "join", "kernels", "learn", "lfs", "login", "logout", "metrics", "models", "new", "notifications", "oauth", "organizations", "papers", "posts", "pricing", "readyz", "resolve", "robots.txt", "search", "settings", "spaces", "static", "studio", "tasks", "trending", "uploads", "users", "v1", "welcome", "xet"]
+    """
+    - .well-known about admin api assets blog buckets chat collections datasets datasets-server docs favicon.ico
+    healthz inference jobs join kernels learn lfs login logout metrics models new new-dataset new-space notifications
+    oauth organizations papers posts pricing readyz resolve robots.txt search settings spaces static studio tasks
+    trending uploads users v1 v2 welcome xet
+    """.split()
 )
 
 
@@ -54,6 +59,12 @@ class RepoId:
 
     def __str__(self) -> str:
         return f"{self.owner}/{self.name}" if self.owner else self.name
+
+    @property
+    def subdomain(self) -> str:
+        """The first label of a Space's own host name: `owner-name` in lower case, other characters as '-'."""
+        label = "".join(ch if ch.isascii() and ch.isalnum() else "-" for ch in f"{self.owner}-{self.name}".lower())
+        return label[:63].strip("-")
 
     @property
     def path(self) -> str:

@@ -105,7 +105,7 @@ def bare(ctx: Context, repo_id: int) -> Path:
     directory = sync(ctx, repo_id)
     with ctx.db.read() as c:
         rows = c.execute(select(t.refs.c.name, t.refs.c.oid).where(t.refs.c.repo_id == repo_id)).all()
-    write_refs(directory, {name: oid for name, oid in rows})
+    write_refs(directory, {row.name: row.oid for row in rows})
     return directory
 
 

@@ -9,7 +9,7 @@ from corral.accounts import people, rights
 from corral.context import Change, Context
 from corral.core.errors import Conflict, Forbidden, NotFound, Unauthorized
 from corral.core.events import RepoChanged, RepoCreated, RepoDeleted
-from corral.core.ids import RepoId, check_name, new_object_id
+from corral.core.ids import RepoId, RepoType, check_name, new_object_id
 from corral.repos import commits, git, refs
 from corral.repos.lookup import COLUMNS, Repo, Right, from_row, require
 from corral.repos.templates import initial_files
@@ -69,6 +69,7 @@ def create(
                     private=owner.default_private if private is None else private,
                     disabled=False,
                     sdk=sdk,
+                    subdomain=rid.subdomain if rid.type is RepoType.SPACE else None,
                     created_at=now,
                     updated_at=now,
                     used_storage=0,
@@ -103,7 +104,14 @@ def rename(ctx: Context, old: Repo, new: RepoId) -> Repo:
             c.execute(
                 update(t.repos)
                 .where(t.repos.c.id == old.id)
-                .values(owner_id=owner.id, name=new.name, full_name=str(new), full_lower=key, updated_at=ctx.clock())
+                .values(
+                    owner_id=owner.id,
+                    name=new.name,
+                    full_name=str(new),
+                    full_lower=key,
+                    updated_at=ctx.clock(),
+                    subdomain=new.subdomain if new.type is RepoType.SPACE else None,
+                )
             )
             if key != old_key:
                 c.execute(insert(t.repo_redirects).values(type=old.type, full_lower=old_key, repo_id=old.id))

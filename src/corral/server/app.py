@@ -10,6 +10,7 @@ from dataclasses import replace
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
@@ -22,6 +23,7 @@ from corral.core.actor import ANONYMOUS
 from corral.core.errors import BadRequest, HubError, NotFound
 from corral.core.settings import Settings, load
 from corral.repos.lookup import RepoMoved
+from corral.server.hosts import SpaceHosts
 from corral.server.wiring import Outbox
 from corral.storage import blobs
 from corral.storage.database import Database
@@ -76,7 +78,15 @@ def build(settings: Settings | None = None) -> ASGIApp:
     for router in (*api.routers(), *web.routers()):
         app.include_router(router)
     web.mount_static(app)
-    return RequestId(app)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["*"],
+        max_age=86400,
+    )
+    return RequestId(SpaceHosts(app, ctx))
 
 
 def _wants_page(request: Request) -> bool:
