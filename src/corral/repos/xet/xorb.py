@@ -15,9 +15,11 @@ from lz4.frame import LZ4FrameDecompressor
 from corral.core.errors import BadRequest
 from corral.repos.xet import hashing
 
-MAX_XORB = 64 * 2**20
 MAX_CHUNKS = 8192
 MAX_CHUNK = 128 * 2**10
+#: bytes of an uploaded xorb: hf_xet fills one with 64 MiB of data, to which chunk headers (and an old client's footer)
+#: come on top
+MAX_XORB = 65 * 2**20
 
 HEADER = 8
 #: xet-core refuses a chunk that compression made more than twice the largest chunk
@@ -134,7 +136,7 @@ class XorbReader:
     """
 
     def __init__(self) -> None:
-        self._rest = bytearray()
+        self._rest = b""
         self._index: list[bytes] = []
         self._nodes: list[hashing.Node] = []
         self._decoder = Decoder()
@@ -150,23 +152,21 @@ class XorbReader:
             raise InvalidXorb(f"A xorb has at most {MAX_XORB} bytes.")
         if self._in_footer:
             return b""
-        self._rest += piece
+        data = memoryview(self._rest + piece)
         done = 0
-        with memoryview(self._rest) as view:
-            while len(view) - done >= HEADER:
-                head = view[done : done + HEADER]
-                if head[:7] == _FOOTER_MARK:
-                    self._in_footer = True
-                    break
-                packed, scheme, size = header(head)
-                end = done + HEADER + packed
-                if end > len(view):
-                    break
-                self._take(scheme, view[done + HEADER : end], size)
-                done = end
-            accepted = bytes(view[:done])
-        del self._rest[:done]
-        return accepted
+        while len(data) - done >= HEADER:
+            head = data[done : done + HEADER]
+            if head[:7] == _FOOTER_MARK:
+                self._in_footer = True
+                break
+            packed, scheme, size = header(head)
+            end = done + HEADER + packed
+            if end > len(data):
+                break
+            self._take(scheme, data[done + HEADER : end], size)
+            done = end
+        self._rest = bytes(data[done:])
+        return bytes(data[:done])
 
     def _take(self, scheme: int, packed: memoryview, size: int) -> None:
         if len(self._nodes) == MAX_CHUNKS:

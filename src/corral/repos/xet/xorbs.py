@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from corral.context import Context
 from corral.core.errors import Busy
+from corral.repos import garbage
 from corral.repos.xet import hashing
 from corral.repos.xet.xorb import ChunkIndex, XorbReader
 from corral.storage import schema as t
@@ -26,7 +27,7 @@ def key(xorb: str) -> str:
 
 
 def touch(ctx: Context, xorbs: Collection[str]) -> int:
-    """Keep those of `xorbs` that are here from being swept for the grace time (`gc`). Returns how many are here."""
+    """Keep those of `xorbs` that are here for another grace time (`gc`). Returns how many are here."""
     wanted = list(xorbs)
     here = 0
     with ctx.db.write() as c:
@@ -63,20 +64,20 @@ class XorbUpload:
         """Make it durable and known. Returns whether it is new to the hub. Raises InvalidXorb; Busy when to retry."""
         ctx, xorb = self._ctx, self._xorb
         index = self._reader.finish(self._raw)
-        new = touch(ctx, [xorb]) == 0
-        if new:
-            if self._writer is None:
-                raise Busy("This xorb was just swept: send it again.", retry_after=1)
+        if self._writer is not None:
             self._writer.commit(key(xorb))
         now = ctx.clock()
         row = {"hash": xorb, "size": self._reader.stored, "chunk_count": len(index), "chunk_index": index.packed}
-        chunks = {raw for raw, _ in index.nodes(0, len(index)) if hashing.is_dedup_chunk(raw)}
+        eligible = {raw for raw, _ in index.nodes(0, len(index)) if hashing.is_dedup_chunk(raw)}
         with ctx.db.write() as c:
+            new = self._writer is not None and insert_missing(c, t.xorbs, [row | {"created_at": now, "used_at": now}])
             if new:
-                insert_missing(c, t.xorbs, [row | {"created_at": now, "used_at": now}])
-                insert_missing(c, t.xet_dedup_chunks, [{"chunk": hashing.to_hex(h), "xorb": xorb} for h in chunks])
+                garbage.rescue(ctx, c, [key(xorb)])
+                insert_missing(c, t.xet_dedup_chunks, [{"chunk": hashing.to_hex(h), "xorb": xorb} for h in eligible])
+            elif not c.execute(update(t.xorbs).where(t.xorbs.c.hash == xorb).values(used_at=now)).rowcount:
+                raise Busy("This xorb has just been removed as unused: send it again.", retry_after=1)
             insert_missing(c, t.repo_xorbs, [{"repo_id": self._repo_id, "hash": xorb}])
-        return new
+        return bool(new)
 
     def __enter__(self) -> Self:
         return self
