@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from corral.api.deps import Body, Ctx, PageRid
+from corral.api.git import AskForPassword
 from corral.api.resolve import send_large
 from corral.api.streams import receive
 from corral.api.wire import Json, origin
@@ -26,7 +27,7 @@ from corral.repos.lfs import Planned, Purpose, Ticket
 from corral.repos.lookup import Repo
 from corral.repos.xet import access
 
-router = APIRouter()
+router = APIRouter(route_class=AskForPassword)
 
 #: objects in one batch; git-lfs sends 100, huggingface_hub 256
 _MOST = 2000
