@@ -7,6 +7,7 @@ several web processes need no shared file system, and a crash between the steps 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -74,12 +75,12 @@ def sync(ctx: Context, repo_id: int) -> Path:
         names = c.scalars(select(t.packs.c.name).where(t.packs.c.repo_id == repo_id)).all()
     for name in names:
         if not (directory / "objects" / "pack" / f"pack-{name}.idx").exists():
-            _bring_in(ctx, repo_id, name)
+            bring_in(ctx, repo_id, name, directory / "objects" / "pack")
     return directory
 
 
-def _bring_in(ctx: Context, repo_id: int, name: str) -> None:
-    folder = _prepared(ctx, repo_id) / "objects" / "pack"
+def bring_in(ctx: Context, repo_id: int, name: str, folder: Path) -> None:
+    """Link or copy one pack from the store into the `objects/pack` of a bare directory. Raises KeyError if absent."""
     # git looks for the .idx first: it comes last
     for suffix in ("pack", "idx"):
         target = folder / f"pack-{name}.{suffix}"
@@ -91,6 +92,8 @@ def _bring_in(ctx: Context, repo_id: int, name: str) -> None:
             try:
                 os.link(stored, temporary)
                 linked = True
+            except FileNotFoundError:
+                raise KeyError(key) from None
             except OSError:
                 # the cache is on another file system
                 linked = False
@@ -103,9 +106,12 @@ def _bring_in(ctx: Context, repo_id: int, name: str) -> None:
 def bare(ctx: Context, repo_id: int) -> Path:
     """The bare directory with all packs and refs of the database, for git's own programs."""
     directory = sync(ctx, repo_id)
-    with ctx.db.read() as c:
-        rows = c.execute(select(t.refs.c.name, t.refs.c.oid).where(t.refs.c.repo_id == repo_id)).all()
-    write_refs(directory, {row.name: row.oid for row in rows})
+    # read and written under one lock, also between processes: an older state never replaces a newer one
+    with (directory / "refs.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with ctx.db.read() as c:
+            rows = c.execute(select(t.refs.c.name, t.refs.c.oid).where(t.refs.c.repo_id == repo_id)).all()
+        write_refs(directory, {row.name: row.oid for row in rows})
     return directory
 
 
@@ -171,7 +177,7 @@ def store_pack(ctx: Context, repo_id: int, pack: Path, idx: Path) -> StoredPack:
         name = file.read(20).hex()
     ctx.blobs.adopt(pack, pack_key(repo_id, name, "pack"))
     ctx.blobs.adopt(idx, pack_key(repo_id, name, "idx"))
-    _bring_in(ctx, repo_id, name)
+    bring_in(ctx, repo_id, name, _prepared(ctx, repo_id) / "objects" / "pack")
     return StoredPack(name, size)
 
 

@@ -26,7 +26,7 @@ from sqlalchemy.exc import IntegrityError
 
 from corral.context import Context
 from corral.core.errors import BadRequest, NotFound, StaleParent
-from corral.repos import blobs, git, refs
+from corral.repos import blobs, git, reach, refs
 from corral.repos.git import HEAD_REF
 from corral.repos.lookup import Repo
 from corral.repos.read import LfsPointer
@@ -38,8 +38,6 @@ _MOST_COMMANDS = 10_000
 _ATTEMPTS = 5
 #: objects named in one message
 _SHOWN = 10
-#: git-lfs specification: a pointer is shorter than this; and none is shorter than that
-_POINTER = range(100, 1025)
 _TREE_NAMES = re.compile(rb"[0-7]{5,6} ([^\0]+)\0.{20}", re.DOTALL)
 _PULL_REF = re.compile(r"refs/pr/\d+")
 #: flaws of old but real histories, which harm nobody; all else that git's fsck finds is refused (.git, .., order, …)
@@ -129,7 +127,7 @@ def receive(ctx: Context, repo: Repo, body: Iterable[bytes]) -> bytes:
         try:
             pack = quarantine.unpack(packets.rest()) if any(c.new for c in push.commands) else None
             _check_commands(push, refs.all(ctx, repo.id), quarantine)
-            quarantine.check_contents([c.new for c in push.good if c.new], push)
+            quarantine.check_contents([c.new for c in push.good if c.new])
             _move(ctx, repo, push, pack)
         except _Unpackable as error:
             push.unpacked = error.reason
@@ -261,10 +259,7 @@ class _Quarantine:
         self._ctx = ctx
         self._repo = repo
         self._folder = folder
-        self._packs = folder / "objects" / "pack"
-        self._packs.mkdir(parents=True)
-        (folder / "refs").mkdir()
-        (folder / "HEAD").write_text(f"ref: {HEAD_REF}\n")
+        self._packs = reach.skeleton(folder)
         # the refs first: whatever they name is in a pack that is listed by then
         self._refs = refs.all(ctx, repo.id)
         with ctx.db.read() as c:
@@ -321,26 +316,32 @@ class _Quarantine:
             process.kill()
             process.wait()
         if process.returncode:
-            raise _Unpackable(_last_line(err), f"The pack was refused: {_last_line(err)}")
+            raise _Unpackable(reach.last_line(err), f"The pack was refused: {reach.last_line(err)}")
         name = out.decode().split()[-1]
         if name in self._known:
             return None
         return _Pack(self._packs / f"pack-{name}.pack", self._packs / f"pack-{name}.idx")
 
-    def check_contents(self, tips: list[str], push: _Push) -> None:
+    def check_contents(self, tips: list[str]) -> None:
         """Everything that `tips` need is here, and it may be here. Raises _Refused."""
         if not tips:
             return
         pointers: dict[str, tuple[LfsPointer, str]] = {}
         too_large: list[str] = []
         odb = self._objects.odb
-        for oid, kind, size, path in self._new_objects(tips):
-            if kind == "tree":
-                self._check_names(odb.read(oid)[1])
-            elif kind == "blob" and size > self._ctx.settings.max_regular_file:
-                too_large.append(f"{path} ({size / 2**20:.1f} MiB)")
-            elif kind == "blob" and size in _POINTER and (pointer := LfsPointer.parse(odb.read(oid)[1])):
-                pointers[pointer.sha256] = pointer, path
+        try:
+            for oid, kind, size, path in reach.objects(self._folder, tips, self._refs.values()):
+                if kind == "tree":
+                    self._check_names(odb.read(oid)[1])
+                elif kind == "blob" and size > self._ctx.settings.max_regular_file:
+                    too_large.append(f"{path} ({size / 2**20:.1f} MiB)")
+                elif kind == "blob" and size in reach.POINTER_SIZES and (p := LfsPointer.parse(odb.read(oid)[1])):
+                    pointers[p.sha256] = p, path
+        except reach.Incomplete as error:
+            raise _Refused(
+                "missing necessary objects",
+                f"The push is not complete ({error.message}): fetch, and push from a whole repository.",
+            ) from None
         if too_large:
             limit = self._ctx.settings.max_regular_file // 2**20
             raise _Refused(
@@ -372,50 +373,7 @@ class _Quarantine:
                 "a file name is not UTF-8", f"The file name {shown!r} is not UTF-8: rename it and push again."
             ) from None
 
-    def _new_objects(self, tips: list[str]) -> Iterator[tuple[str, str, int, str]]:
-        """(oid, kind, bytes, path) of all that `tips` reach and the refs do not. Raises _Refused if any is missing."""
-        wanted = "".join(f"{oid}\n" for oid in tips) + "".join(f"^{oid}\n" for oid in set(self._refs.values()))
-        names = self._folder / "wanted"
-        names.write_text(wanted)
-        env = environment(self._folder)
-        with (
-            names.open("rb") as stdin,
-            subprocess.Popen(
-                ["git", "rev-list", "--objects", "--stdin"],
-                env=env,
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            ) as walk,
-            subprocess.Popen(
-                ["git", "cat-file", "--buffer", "--batch-check=%(objectname) %(objecttype) %(objectsize) %(rest)"],
-                env=env,
-                stdin=walk.stdout,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            ) as sizes,
-        ):
-            assert walk.stdout and walk.stderr and sizes.stdout  # noqa: S101  (pipes were asked for)
-            # only the second one reads it, so that the first one notices when that one ends
-            walk.stdout.close()
-            for line in sizes.stdout:
-                oid, kind, *rest = line.decode("utf-8", "replace").rstrip("\n").split(" ", 3)
-                if kind == "missing":
-                    raise _Refused("missing necessary objects", f"The push is not complete: {oid} is missing.")
-                yield oid, kind, int(rest[0]), rest[1]
-            error = walk.stderr.read()
-        if walk.returncode or sizes.returncode:
-            raise _Refused(
-                "missing necessary objects",
-                f"The push is not complete ({_last_line(error)}): fetch, and push from a whole repository.",
-            )
-
 
 def _listed(items: list[str]) -> str:
     shown = [f"  - {item}" for item in items[:_SHOWN]]
     return "\n".join([*shown, f"  … and {len(items) - _SHOWN} more"] if len(items) > _SHOWN else shown)
-
-
-def _last_line(error: bytes) -> str:
-    lines = error.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1].removeprefix("fatal: ").removeprefix("error: ") if lines else "git ended without a word"
