@@ -9,7 +9,9 @@ import hashlib
 import re
 import secrets
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -148,6 +150,20 @@ def get(ctx: Context, token_id: int) -> Token:
     return found[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Owned:
+    token: Token
+    user_id: int
+
+
+def find(ctx: Context, secret: str) -> Owned | None:
+    """The token with this value and whose it is, without using it."""
+    query = select(*_COLUMNS, t.tokens.c.user_id).where(t.tokens.c.hash == digest(secret))
+    with ctx.db.read() as connection:
+        row = connection.execute(query).one_or_none()
+    return None if row is None else Owned(_token(row[:-1]), row.user_id)
+
+
 def revoke(ctx: Context, user_id: int, token_id: int) -> None:
     """Delete one of the user's tokens: from now on it opens nothing. Raises NotFound if he has no such token."""
     with ctx.db.write() as connection:
@@ -159,4 +175,9 @@ def revoke(ctx: Context, user_id: int, token_id: int) -> None:
 def _tokens(ctx: Context, where: ColumnElement[bool]) -> list[Token]:
     with ctx.db.read() as connection:
         rows = connection.execute(select(*_COLUMNS).where(where).order_by(t.tokens.c.id.desc())).all()
-    return [Token(row.id, row.name, TokenRole(row.role), *row[3:]) for row in rows]
+    return [_token(row) for row in rows]
+
+
+def _token(row: Sequence[Any]) -> Token:
+    number, name, role, *rest = row
+    return Token(number, name, TokenRole(role), *rest)

@@ -1,0 +1,1 @@
+"""The `corral` command: one file per group of commands. Heavy imports stay inside commands, so that --help is quick."""

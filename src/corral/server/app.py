@@ -18,28 +18,15 @@ from starlette.types import ASGIApp
 from corral import __version__, api, web
 from corral.api.wire import RequestId, error_response
 from corral.catalogue import downloads
-from corral.context import Context, shared_secret
 from corral.core.actor import ANONYMOUS
 from corral.core.errors import BadRequest, HubError, NotFound
 from corral.core.settings import Settings, load
 from corral.repos.lookup import RepoMoved
 from corral.server.hosts import SpaceHosts
+from corral.server.hub import open_hub
 from corral.server.wiring import Outbox
-from corral.storage import blobs
-from corral.storage.database import Database
-from corral.storage.migrate import upgrade
 
 log = logging.getLogger(__name__)
-
-
-def open_hub(settings: Settings) -> Context:
-    """Database (brought up to date) and store, as one context that acts for nobody."""
-    for folder in ("tmp", "cache"):
-        (settings.data / folder).mkdir(parents=True, exist_ok=True)
-    db = Database(settings.database_url)
-    upgrade(db)
-    store = blobs.connect(settings.storage_url)
-    return Context(settings=settings, db=db, blobs=store, secret=shared_secret(db))
 
 
 def build(settings: Settings | None = None) -> ASGIApp:
