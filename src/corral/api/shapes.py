@@ -224,12 +224,6 @@ def _transformers(shown: _Shown) -> dict[str, Any] | None:
 _SEQ2SEQ = frozenset({"summarization", "translation", "text2text-generation", "text-generation"})
 
 
-def subdomain(repo: Repo) -> str:
-    """`owner-name` in lower case, other characters as '-': the first label of a Space's own host name."""
-    text = f"{repo.rid.owner}-{repo.rid.name}".lower()
-    return "".join(ch if ch.isalnum() else "-" for ch in text)[:63].strip("-")
-
-
 def _static_runtime(shown: _Shown) -> dict[str, Any] | None:
     """A static Space needs nothing to run."""
     if shown.repo.sdk != "static":
@@ -292,7 +286,7 @@ _FIELDS: dict[str, _Field] = {
     "sdk": lambda s: s.repo.sdk,
     "sha": lambda s: s.listing.sha,
     "siblings": lambda s: [{"rfilename": name} for name in s.listing.details.files],
-    "subdomain": lambda s: subdomain(s.repo),
+    "subdomain": lambda s: s.repo.rid.subdomain,
     "tags": lambda s: list(s.listing.details.tags),
     "transformersInfo": _transformers,
     "trendingScore": lambda s: round(s.listing.trending),
