@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from corral.api.deps import Ctx, Rid, bearer
-from corral.api.wire import Json, origin
+from corral.api.wire import FileBytes, Json, origin
 from corral.context import Context
 from corral.core.errors import BadRequest, Busy, Forbidden, HubError, NotFound, TooLarge, Unauthorized
 from corral.repos.lookup import Repo, Right, find
@@ -278,7 +278,10 @@ def xorb_bytes(request: Request, hash: str, ranges: str, expires: int, signature
         return _multipart(ctx, hash, wanted, size)
     ((start, end),) = wanted
     headers = {"Content-Range": f"bytes {start}-{end}/{size}", "Content-Length": str(end - start + 1)}
-    return StreamingResponse(_bytes(ctx, hash, start, end), 206, headers, "application/octet-stream")
+    headers["Content-Type"] = "application/octet-stream"
+    if (path := ctx.blobs.path(key(hash))) is not None:
+        return FileBytes(path, start, end - start + 1, status_code=206, headers=headers)
+    return StreamingResponse(_bytes(ctx, hash, start, end), 206, headers)
 
 
 def _pair(text: str) -> ByteRange:
