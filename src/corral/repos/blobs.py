@@ -6,11 +6,13 @@ and writes the rows afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from corral.context import Change, Context
 from corral.core.errors import NotFound
@@ -60,30 +62,66 @@ def register(
 ) -> None:
     """Write down that the store has this file (its bytes are durable already) and that the repository holds it."""
     c = change.connection
-    here = t.blobs.c.sha256 == sha256
-    row = {"sha256": sha256, "size": size, "whole": whole, "xet_hash": xet_hash, "created_at": ctx.clock()}
-    if not insert_missing(c, t.blobs, [row]):
-        if whole:
-            c.execute(update(t.blobs).where(here, t.blobs.c.whole.is_(False)).values(whole=True))
-        if xet_hash:
-            c.execute(update(t.blobs).where(here, t.blobs.c.xet_hash.is_(None)).values(xet_hash=xet_hash))
+    _store(ctx, change, [Stored(sha256, size, xet_hash)], whole)
     if whole:
         garbage.rescue(ctx, c, [blob_key(sha256)])
-    grant(ctx, change, repo_id, sha256, size)
+    grant(ctx, change, repo_id, {sha256: size})
 
 
-def grant(ctx: Context, change: Change, repo_id: int, sha256: str, size: int) -> None:
-    """Let the repository hold a file that the store has. Its storage grows by it, once.
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A large file that the store has; `xet_hash` where it is made of Xet chunks."""
+
+    sha256: str
+    size: int
+    xet_hash: str | None = None
+
+
+def register_xet(ctx: Context, change: Change, repo_id: int, files: Sequence[Stored]) -> None:
+    """As `register`, for the files of one Xet upload: a folder of pictures has thousands."""
+    _store(ctx, change, files, whole=False)
+    grant(ctx, change, repo_id, {file.sha256: file.size for file in files})
+
+
+def _store(ctx: Context, change: Change, files: Sequence[Stored], whole: bool) -> None:
+    c = change.connection
+    now = ctx.clock()
+    rows = [
+        {"sha256": f.sha256, "size": f.size, "whole": whole, "xet_hash": f.xet_hash, "created_at": now} for f in files
+    ]
+    # in one order for everybody, so that two uploads of the same files cannot wait for each other
+    if insert_missing(c, t.blobs, sorted(rows, key=itemgetter("sha256"))) == len(rows):
+        return
+    here = t.blobs.c.sha256 == bindparam("file")
+    if whole:
+        makes_whole = update(t.blobs).where(here, t.blobs.c.whole.is_(False)).values(whole=True)
+        c.execute(makes_whole, [{"file": f.sha256} for f in files])
+    xet = [{"file": f.sha256, "hash": f.xet_hash} for f in files if f.xet_hash]
+    if xet:
+        c.execute(update(t.blobs).where(here, t.blobs.c.xet_hash.is_(None)).values(xet_hash=bindparam("hash")), xet)
+
+
+def grant(ctx: Context, change: Change, repo_id: int, sizes: Mapping[str, int]) -> None:
+    """Let the repository hold files that the store has (sha256 to bytes). Its storage grows by each, once.
 
     What no commit names yet is kept for a grace time from the last grant (`repos.gc`).
     """
     c = change.connection
     now = ctx.clock()
-    if insert_missing(c, t.repo_blobs, [{"repo_id": repo_id, "sha256": sha256, "created_at": now}]):
-        grown = t.repos.c.used_storage + size
+    # one grant at a time per repository (SQLite has one writer anyway), so that nothing is counted twice
+    c.execute(select(t.repos.c.id).where(t.repos.c.id == repo_id).with_for_update())
+    hashes = sorted(sizes)
+    held: set[str] = set()
+    for at in range(0, len(hashes), _BATCH):
+        batch = hashes[at : at + _BATCH]
+        here = (t.repo_blobs.c.repo_id == repo_id) & t.repo_blobs.c.sha256.in_(batch)
+        held |= set(c.scalars(select(t.repo_blobs.c.sha256).where(here)))
+        renew(change, repo_id, batch, now)
+    new = [sha256 for sha256 in hashes if sha256 not in held]
+    if new:
+        c.execute(insert(t.repo_blobs), [{"repo_id": repo_id, "sha256": sha256, "created_at": now} for sha256 in new])
+        grown = t.repos.c.used_storage + sum(sizes[sha256] for sha256 in new)
         c.execute(update(t.repos).where(t.repos.c.id == repo_id).values(used_storage=grown))
-    else:
-        renew(change, repo_id, [sha256], now)
 
 
 def renew(change: Change, repo_id: int, hashes: Sequence[str], now: int) -> None:

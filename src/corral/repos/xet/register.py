@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from operator import attrgetter
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from corral.context import Context
-from corral.core.errors import Busy
+from corral.core.errors import Busy, Conflict
 from corral.repos import blobs
 from corral.repos.xet import hashing, xorbs
 from corral.repos.xet.files import pieces
@@ -23,8 +24,6 @@ from corral.storage.upsert import insert_missing
 
 #: called with (bytes of files verified, bytes in all)
 Progress = Callable[[int, int], None]
-
-_ATTEMPTS = 3
 
 
 @dataclass(slots=True)
@@ -58,15 +57,10 @@ def register(ctx: Context, repo_id: int, shard: Shard, progress: Progress = lamb
         if file.sha256 not in (None, sha256):
             raise InvalidShard(f"The file {file.hash} has the sha256 {sha256}, not {file.sha256}: upload it again.")
         file.sha256 = sha256
-    for _ in range(_ATTEMPTS):
-        try:
-            _write(ctx, repo_id, files, known)
-            break
-        except IntegrityError:
-            # somebody else registered the same bytes in this moment; the next attempt sees it
-            continue
-    else:
-        raise Busy("Others are uploading the same files: send the shard again.", retry_after=1)
+    try:
+        _write(ctx, repo_id, files, known)
+    except IntegrityError:
+        raise Conflict("The repository was deleted meanwhile.") from None
     return [str(files[file.hash].sha256) for file in shard.files]
 
 
@@ -145,17 +139,18 @@ def _sha256(ctx: Context, file: _Checked, progress: Callable[[int], None]) -> st
 
 def _write(ctx: Context, repo_id: int, files: dict[str, _Checked], known: Collection[str]) -> None:
     now = ctx.clock()
-    new = [file for file in files.values() if file.hash not in known]
+    old, still = sorted(known), 0
+    # in one order for everybody, so that two uploads of the same files cannot wait for each other
+    new = sorted((file for file in files.values() if file.hash not in known), key=attrgetter("hash"))
     with ctx.change() as change:
         c = change.connection
-        for at in range(0, len(known), xorbs.BATCH):
-            batch = list(known)[at : at + xorbs.BATCH]
-            if c.execute(update(t.xet_files).where(t.xet_files.c.hash.in_(batch)).values(used_at=now)).rowcount < len(
-                batch
-            ):
-                raise Busy("One of the files was just swept: send the shard again.", retry_after=1)
+        for at in range(0, len(old), xorbs.BATCH):
+            some = t.xet_files.c.hash.in_(old[at : at + xorbs.BATCH])
+            still += c.execute(update(t.xet_files).where(some).values(used_at=now)).rowcount
+        if still < len(old):
+            raise Busy("One of the files has just been removed as unused: send the shard again.", retry_after=1)
         insert_missing(c, t.xet_files, [_row(file) | {"created_at": now, "used_at": now} for file in new])
-        uses = [{"file": file.hash, "xorb": hashing.to_hex(raw)} for file in new for raw in file.xorbs]
+        uses = [{"file": file.hash, "xorb": hashing.to_hex(raw)} for file in new for raw in sorted(file.xorbs)]
         insert_missing(c, t.xet_file_xorbs, uses)
         # clients ask about the first chunk of every file
         starts = [
@@ -164,10 +159,10 @@ def _write(ctx: Context, repo_id: int, files: dict[str, _Checked], known: Collec
             if f.first_chunk
         ]
         insert_missing(c, t.xet_dedup_chunks, starts)
-        used = {hashing.to_hex(raw) for file in files.values() for raw in file.xorbs}
+        used = sorted({hashing.to_hex(raw) for file in files.values() for raw in file.xorbs})
         insert_missing(c, t.repo_xorbs, [{"repo_id": repo_id, "hash": xorb} for xorb in used])
-        for file in files.values():
-            blobs.register(ctx, change, repo_id, str(file.sha256), file.size, whole=False, xet_hash=file.hash)
+        large = [blobs.Stored(str(file.sha256), file.size, file.hash) for file in files.values()]
+        blobs.register_xet(ctx, change, repo_id, large)
 
 
 def _row(file: _Checked) -> dict[str, object]:
