@@ -10,7 +10,7 @@ from corral.storage import schema as t
 
 #: xorbs that one answer lists at most: 4 GB of data, 3 MB of answer
 _MOST_XORBS = 64
-#: an answer is good for one to two weeks; what is swept was not in use for longer (gc.GRACE)
+#: an answer is good for one to two weeks: less than what is unused stays (`repos.gc`)
 _PERIOD = 7 * 24 * 3600
 
 

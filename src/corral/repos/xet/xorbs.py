@@ -27,7 +27,7 @@ def key(xorb: str) -> str:
 
 
 def touch(ctx: Context, xorbs: Collection[str]) -> int:
-    """Keep those of `xorbs` that are here for another grace time (`gc`). Returns how many are here."""
+    """Keep those of `xorbs` that are here for another grace time (`repos.gc`). Returns how many are here."""
     wanted = list(xorbs)
     here = 0
     with ctx.db.write() as c:
