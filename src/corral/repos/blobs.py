@@ -124,10 +124,17 @@ def grant(ctx: Context, change: Change, repo_id: int, sizes: Mapping[str, int]) 
         c.execute(update(t.repos).where(t.repos.c.id == repo_id).values(used_storage=grown))
 
 
-def renew(change: Change, repo_id: int, hashes: Sequence[str], now: int) -> None:
-    """Start the grace time of files that the repository holds again: a commit is about to name them."""
-    held = (t.repo_blobs.c.repo_id == repo_id) & t.repo_blobs.c.sha256.in_(hashes)
-    change.connection.execute(update(t.repo_blobs).where(held).values(created_at=now))
+def renew(change: Change, repo_id: int, hashes: Iterable[str], now: int) -> int:
+    """Start the grace time of files that the repository holds again. Returns how many of `hashes` those are.
+
+    Whoever moves a ref to a commit that names large files does it in the same transaction: so no sweep comes between.
+    """
+    wanted = sorted(set(hashes))
+    count = 0
+    for at in range(0, len(wanted), _BATCH):
+        held = (t.repo_blobs.c.repo_id == repo_id) & t.repo_blobs.c.sha256.in_(wanted[at : at + _BATCH])
+        count += change.connection.execute(update(t.repo_blobs).where(held).values(created_at=now)).rowcount
+    return count
 
 
 def local_path(ctx: Context, sha256: str) -> Path | None:

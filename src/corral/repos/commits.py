@@ -15,7 +15,7 @@ import pygit2
 from pygit2.enums import FileMode
 
 from corral.context import Context
-from corral.core.errors import EntryNotFound, RevisionNotFound, StaleParent, TooLarge, Unprocessable
+from corral.core.errors import Busy, EntryNotFound, RevisionNotFound, StaleParent, TooLarge, Unprocessable
 from corral.repos import blobs, git, refs
 from corral.repos.git import Workshop
 from corral.repos.lookup import Repo
@@ -115,15 +115,18 @@ def commit(ctx: Context, repo: Repo, revision: str, header: Header, operations: 
     ref, head = head_of(ctx, repo, revision)
     _check_parent(header, head)
     with git.workshop(ctx, repo.id) as shop:
-        edits = _receive(ctx, repo, shop, operations)
+        edits, large = _receive(ctx, repo, shop, operations)
         with _locks[repo.id % len(_locks)]:
             for _ in range(_ATTEMPTS):
                 ref, head = head_of(ctx, repo, revision)
                 _check_parent(header, head)
                 oid = _build(ctx, shop, header, edits, head)
                 try:
+                    pack = shop.pack()
                     with ctx.change() as change:
-                        refs.move(ctx, change, repo, [refs.RefUpdate(ref, head, oid)], shop.pack())
+                        if blobs.renew(change, repo.id, large, ctx.clock()) < len(large):
+                            raise Busy("A large file was just removed as unused: upload it again.", retry_after=1)
+                        refs.move(ctx, change, repo, [refs.RefUpdate(ref, head, oid)], pack)
                 except StaleParent:
                     # another process was faster
                     git.sync(ctx, repo.id)
@@ -143,8 +146,11 @@ class _Edit:
     blob: pygit2.Oid | None  # None deletes
 
 
-def _receive(ctx: Context, repo: Repo, shop: Workshop, operations: Iterable[Operation]) -> list[_Edit]:
-    """Write what arrives as git blobs; of the contents only their ids stay in memory."""
+def _receive(ctx: Context, repo: Repo, shop: Workshop, operations: Iterable[Operation]) -> tuple[list[_Edit], set[str]]:
+    """Write what arrives as git blobs; of the contents only their ids stay in memory.
+
+    Also the sha256 of each large file that the commit names, all of which the repository holds.
+    """
     edits: list[_Edit | AddLargeFile] = []
     large: set[str] = set()
     for operation in operations:
@@ -165,9 +171,14 @@ def _receive(ctx: Context, repo: Repo, shop: Workshop, operations: Iterable[Oper
                 f"{operation.path} has {len(operation.content)} bytes: files above "
                 f"{ctx.settings.max_regular_file} bytes must be uploaded by Xet or git-lfs."
             )
+        if pointer := LfsPointer.parse(operation.content):
+            # the pointer itself, as a clone without git-lfs has it, names a large file like any other
+            large.add(pointer.sha256)
+            edits.append(AddLargeFile(operation.path, pointer.sha256, pointer.size))
+            continue
         edits.append(_Edit(operation.path, shop.git.create_blob(operation.content)))
     held = blobs.held(ctx, repo.id, large)
-    return [e if isinstance(e, _Edit) else _large(shop, e, held) for e in edits]
+    return [e if isinstance(e, _Edit) else _large(shop, e, held) for e in edits], large
 
 
 def _large(shop: Workshop, operation: AddLargeFile, held: dict[str, int]) -> _Edit:

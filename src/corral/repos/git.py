@@ -155,6 +155,11 @@ def forget(ctx: Context, repo_id: int) -> None:
     shutil.rmtree(_directory(ctx, repo_id), ignore_errors=True)
 
 
+def drop_cached(ctx: Context, repo_id: int, file: str) -> None:
+    """Remove one file of a pack that the database has not listed for a grace time, for example `<name>.idx`."""
+    (_directory(ctx, repo_id) / "objects" / "pack" / f"pack-{file}").unlink(missing_ok=True)
+
+
 def lookup(ctx: Context, repo_id: int, oid: str) -> pygit2.Object:
     """The object, fetching packs that another process added. Raises KeyError when no pack has it."""
     handle = objects(ctx, repo_id)

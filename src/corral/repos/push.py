@@ -128,7 +128,7 @@ def receive(ctx: Context, repo: Repo, body: Iterable[bytes]) -> bytes:
             pack = quarantine.unpack(packets.rest()) if any(c.new for c in push.commands) else None
             _check_commands(push, refs.all(ctx, repo.id), quarantine)
             quarantine.check_contents([c.new for c in push.good if c.new])
-            _move(ctx, repo, push, pack)
+            _move(ctx, repo, push, pack, quarantine.large)
         except _Unpackable as error:
             push.unpacked = error.reason
             push.messages.append(error.text)
@@ -201,7 +201,7 @@ def _objection(command: _Command, current: dict[str, str], quarantine: _Quaranti
     return ""
 
 
-def _move(ctx: Context, repo: Repo, push: _Push, pack: _Pack | None) -> None:
+def _move(ctx: Context, repo: Repo, push: _Push, pack: _Pack | None, large: set[str]) -> None:
     """Store the pack and move what is left to move; refuse a ref that moved meanwhile and try the others again."""
     if not push.good:
         return
@@ -211,6 +211,8 @@ def _move(ctx: Context, repo: Repo, push: _Push, pack: _Pack | None) -> None:
             return
         try:
             with ctx.change() as change:
+                if blobs.renew(change, repo.id, large, ctx.clock()) < len(large):
+                    raise _Refused("large files are missing", "Large files were removed as unused: push them again.")
                 refs.move(ctx, change, repo, [RefUpdate(c.ref, c.old, c.new) for c in push.good], stored)
             return
         except StaleParent:
@@ -268,6 +270,8 @@ class _Quarantine:
         for name in self._known:
             for suffix in ("pack", "idx"):
                 os.link(cached / f"pack-{name}.{suffix}", self._packs / f"pack-{name}.{suffix}")
+        #: the large files that what comes in names
+        self.large: set[str] = set()
         self._git: pygit2.Repository | None = None
 
     @property
@@ -362,6 +366,8 @@ class _Quarantine:
                 "    git lfs push --all <remote>\n"
                 f"and push again. Missing:\n{_listed(missing)}",
             )
+
+        self.large.update(pointers)
 
     def _check_names(self, tree: bytes) -> None:
         names = b"\0".join(_TREE_NAMES.findall(tree))

@@ -13,10 +13,11 @@ from sqlalchemy.exc import IntegrityError
 from corral.context import Change, Context
 from corral.core.errors import BadRequest, Conflict, Forbidden, NotFound, RevisionNotFound, StaleParent
 from corral.core.events import RefsMoved
-from corral.repos import git
+from corral.repos import garbage, git
 from corral.repos.git import HEAD_REF, StoredPack
 from corral.repos.lookup import Repo
 from corral.storage import schema as t
+from corral.storage.upsert import insert_missing
 
 _BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|^[/.-]|[/.]$|^@$")
 
@@ -54,11 +55,15 @@ def move(ctx: Context, change: Change, repo: Repo, updates: Sequence[RefUpdate],
     """List `pack` and move the refs, all or nothing, and record it. Raises StaleParent when a ref is not at `old`."""
     c = change.connection
     now = ctx.clock()
+    grown = 0
     if pack is not None:
-        listed = select(t.packs.c.id).where(t.packs.c.repo_id == repo.id, t.packs.c.name == pack.name)
+        garbage.rescue(ctx, c, [git.pack_key(repo.id, pack.name, suffix) for suffix in ("pack", "idx")])
         # the same objects pushed twice make the same pack
-        if c.scalar(listed) is None:
-            c.execute(insert(t.packs).values(repo_id=repo.id, name=pack.name, size=pack.size, created_at=now))
+        row = {"repo_id": repo.id, "name": pack.name, "size": pack.size, "created_at": now}
+        grown = pack.size * insert_missing(c, t.packs, [row])
+    # first, since its lock is what keeps others from this repository's rows
+    grows = {"updated_at": now, "used_storage": t.repos.c.used_storage + grown}
+    c.execute(update(t.repos).where(t.repos.c.id == repo.id).values(grows))
     for u in updates:
         here = (t.refs.c.repo_id == repo.id) & (t.refs.c.name == u.name)
         if not u.old:
@@ -74,12 +79,6 @@ def move(ctx: Context, change: Change, repo: Repo, updates: Sequence[RefUpdate],
             done = c.execute(delete(t.refs).where(here, t.refs.c.oid == u.old))
         if done.rowcount != 1:
             raise StaleParent
-    grown = pack.size if pack is not None else 0
-    c.execute(
-        update(t.repos)
-        .where(t.repos.c.id == repo.id)
-        .values(updated_at=now, used_storage=t.repos.c.used_storage + grown)
-    )
     change.record(RefsMoved(repo.id, tuple((u.name, u.old, u.new) for u in updates), ctx.actor.account_id))
 
 

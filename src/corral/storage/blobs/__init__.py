@@ -48,6 +48,9 @@ class BlobStore(Protocol):
 
     def keys(self, prefix: str = "") -> Iterator[str]: ...
 
+    def sweep_incoming(self, older_than: float) -> int:
+        """Remove what writers that never ended left before `older_than` (seconds since 1970). Returns how many."""
+
 
 def connect(url: str) -> BlobStore:
     """The store that `url` names: `file:///path` or `memory:`. Raises ValueError for any other scheme."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import secrets
@@ -28,7 +29,17 @@ class LocalStore:
     def adopt(self, source: Path, key: str) -> None:
         with source.open("rb") as file:
             os.fsync(file.fileno())
-        self._place(source, key)
+        try:
+            self._place(source, key)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            # the store is on another file system
+            with source.open("rb") as file, self.writer() as writer:
+                while piece := file.read(1 << 20):
+                    writer.write(piece)
+                writer.commit(key)
+            source.unlink()
 
     def _place(self, source: Path, key: str) -> None:
         target = self._file(key)
@@ -71,7 +82,7 @@ class LocalStore:
 
     def sweep_incoming(self, older_than: float) -> int:
         """Remove what crashed writers left before `older_than` (seconds since 1970). Returns how many."""
-        stale = [f for f in self._incoming.iterdir() if f.stat().st_mtime < older_than]
+        stale = [f for f in self._incoming.iterdir() if f.stat().st_mtime <= older_than]
         for file in stale:
             file.unlink(missing_ok=True)
         return len(stale)

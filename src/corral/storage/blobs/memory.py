@@ -37,6 +37,9 @@ class MemoryStore:
     def keys(self, prefix: str = "") -> Iterator[str]:
         return iter([k for k in self._blobs if k.startswith(prefix)])
 
+    def sweep_incoming(self, older_than: float) -> int:
+        return 0
+
     def _put(self, key: str, data: bytes) -> None:
         self._blobs.setdefault(key, data)
 
