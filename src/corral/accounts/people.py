@@ -102,6 +102,19 @@ def list_accounts(ctx: Context, kind: str = "user") -> list[Account]:
         return [Account(*row) for row in connection.execute(query)]
 
 
+def search(ctx: Context, text: str, kind: str, limit: int) -> list[Account]:
+    """Users or organizations ('org') whose name or full name holds `text`, by name, at most `limit`."""
+    word = text.strip().lower()
+    query = select(*COLUMNS).where(
+        t.accounts.c.kind == kind,
+        t.accounts.c.name_lower.contains(word, autoescape=True)
+        | func.lower(t.accounts.c.fullname).contains(word, autoescape=True),
+    )
+    with ctx.db.read() as connection:
+        rows = connection.execute(query.order_by(t.accounts.c.name_lower).limit(limit)).all()
+    return [Account(*row) for row in rows]
+
+
 def count_users(ctx: Context) -> int:
     with ctx.db.read() as connection:
         count = connection.scalar(select(func.count()).where(t.accounts.c.kind == "user"))
