@@ -14,13 +14,13 @@ from corral.storage import schema as t
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/healthz")
+@router.api_route("/healthz", methods=["GET", "HEAD"])
 async def healthz() -> Response:
     """The process answers."""
     return Json({"status": "ok"})
 
 
-@router.get("/readyz")
+@router.api_route("/readyz", methods=["GET", "HEAD"])
 def readyz(ctx: Ctx) -> Response:
     """Database and store answer too; an error otherwise."""
     with ctx.db.read() as c:

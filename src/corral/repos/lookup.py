@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, true
+from sqlalchemy import ColumnElement, bindparam, or_, select, true
 
 from corral.accounts import rights
 from corral.context import Context
@@ -78,6 +78,15 @@ COLUMNS = (
 )
 
 
+# prepared once: building an expression costs more than running it
+_BY_NAME = select(*COLUMNS).where(t.repos.c.type == bindparam("type"), t.repos.c.full_lower == bindparam("key"))
+_BY_OLD_NAME = (
+    select(*COLUMNS)
+    .join(t.repo_redirects, t.repo_redirects.c.repo_id == t.repos.c.id)
+    .where(t.repo_redirects.c.type == bindparam("type"), t.repo_redirects.c.full_lower == bindparam("key"))
+)
+
+
 def from_row(row: Any) -> Repo:
     """A Repo from a row that holds `COLUMNS`."""
     return Repo(
@@ -122,16 +131,10 @@ def find(ctx: Context, rid: RepoId, right: Right = Right.READ) -> Repo:
     Raises RepoNotFound when it is absent or hidden, RepoMoved when it was renamed, Unauthorized or Forbidden when the
     actor may see it but not do this.
     """
-    key = str(rid).lower()
+    named = {"type": rid.type.value, "key": str(rid).lower()}
     with ctx.db.read() as c:
-        row = c.execute(select(*COLUMNS).where(t.repos.c.type == rid.type, t.repos.c.full_lower == key)).first()
-        moved = None
-        if row is None:
-            moved = c.execute(
-                select(*COLUMNS)
-                .join(t.repo_redirects, t.repo_redirects.c.repo_id == t.repos.c.id)
-                .where(t.repo_redirects.c.type == rid.type, t.repo_redirects.c.full_lower == key)
-            ).first()
+        row = c.execute(_BY_NAME, named).first()
+        moved = None if row is not None else c.execute(_BY_OLD_NAME, named).first()
     if row is None and moved is None:
         raise RepoNotFound
     repo = from_row(row or moved)

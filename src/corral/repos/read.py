@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import pygit2
 from pygit2.enums import FileMode, ObjectType, SortMode
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from corral.context import Context
 from corral.core.errors import EntryNotFound, RevisionNotFound, TooLarge
@@ -80,15 +80,21 @@ class CommitInfo:
     parents: tuple[str, ...]
 
 
+# prepared once: building an expression costs more than running it
+_NAMED_REFS = select(t.refs.c.name, t.refs.c.oid).where(
+    t.refs.c.repo_id == bindparam("repo_id"), t.refs.c.name.in_([bindparam("branch"), bindparam("tag")])
+)
+
+
 def commit_of(ctx: Context, repo: Repo, revision: str) -> str:
     """The commit that a branch, tag, full ref or (7 to 40 digits of a) commit id names. Raises RevisionNotFound."""
-    names = [revision] if revision.startswith("refs/") else [f"refs/heads/{revision}", f"refs/tags/{revision}"]
+    branch, tag = f"refs/heads/{revision}", f"refs/tags/{revision}"
+    if revision.startswith("refs/"):
+        branch = tag = revision
     with ctx.db.read() as c:
-        rows = c.execute(
-            select(t.refs.c.name, t.refs.c.oid).where(t.refs.c.repo_id == repo.id, t.refs.c.name.in_(names))
-        )
+        rows = c.execute(_NAMED_REFS, {"repo_id": repo.id, "branch": branch, "tag": tag})
         found = {row.name: row.oid for row in rows}
-    oid = next((found[n] for n in names if n in found), None)
+    oid = found.get(branch) or found.get(tag)
     if oid is None and _HEX.fullmatch(revision):
         oid = revision if len(revision) == 40 else _expand(ctx, repo, revision)
     if oid is None:
