@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from corral.storage.database import Database
 
@@ -63,10 +64,10 @@ def with_name(url: str, name: str) -> str:
 
 
 @contextmanager
-def empty_database(url: str) -> Iterator[str]:
-    """The URL of a new database on the server, dropped afterwards."""
+def database(url: str, template: str = "template1") -> Iterator[str]:
+    """The URL of a new database on the server, a copy of `template` (a URL or a name), dropped afterwards."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    _execute(url, f"CREATE DATABASE {name}")
+    _execute(url, f"CREATE DATABASE {name} TEMPLATE {make_url(template).database if '/' in template else template}")
     try:
         yield with_name(url, name)
     finally:

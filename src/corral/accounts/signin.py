@@ -22,8 +22,8 @@ def sign_up(ctx: Context, name: str, email: str, password: str, fullname: str = 
 def sign_in(ctx: Context, name: str, password: str, address: str) -> Account:
     """The user with this name or e-mail address, if the password is right. `address` is the caller's IP address.
 
-    Raises Unauthorized with one and the same sentence for a wrong name and a wrong password, and Busy (429) after
-    too many failures.
+    Raises Unauthorized with one and the same sentence for a wrong name and a wrong password, and TooManyRequests
+    after too many failures.
     """
     name = name.strip()
     now = ctx.clock()

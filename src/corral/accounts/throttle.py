@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from corral.core.clock import Millis
-from corral.core.errors import Busy
+from corral.core.errors import TooManyRequests
 
 _WINDOW: Millis = 15 * 60_000
 #: failures in the window after which each further try must wait
@@ -28,17 +28,12 @@ class Throttle:
         self._failures: OrderedDict[tuple[str, str], tuple[int, Millis]] = OrderedDict()
 
     def check(self, name: str, address: str, now: Millis) -> None:
-        """Raises Busy (429) when there were too many failures of late."""
+        """Raises TooManyRequests when there were too many failures of late."""
         with self._lock:
             wait = max(self._wait(key, now) for key in _keys(name, address))
         if wait > 0:
             seconds = -(-wait // 1000)
-            raise Busy(
-                f"Too many failed sign-ins: wait {seconds} seconds and try again.",
-                seconds,
-                status=429,
-                code="TooManyRequests",
-            )
+            raise TooManyRequests(f"Too many failed sign-ins: wait {seconds} seconds and try again.", seconds)
 
     def failed(self, name: str, address: str, now: Millis) -> None:
         with self._lock:

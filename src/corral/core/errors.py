@@ -115,3 +115,10 @@ class Busy(HubError):
         super().__init__(message)
         self.extra |= extra
         self.headers["Retry-After"] = str(max(1, round(retry_after)))
+
+
+class TooManyRequests(Busy):
+    """This caller asks too often; others are served."""
+
+    status = 429
+    code = "TooManyRequests"
