@@ -1,6 +1,7 @@
 """Xet: access tokens for a repository, and the content-addressed store (CAS) that they open.
 
 Source: hub-docs `docs/xet/api.md`, `docs/xet/auth.md`; hf_xet 1.8.0. The CAS lives under `/xet` of the same host.
+The paths without a version are those of hf_xet 1.1 to 1.4 (measured), which also append a footer to each xorb.
 """
 
 from __future__ import annotations
@@ -99,6 +100,8 @@ Writer = Annotated[_Caller, Depends(_writer)]
 
 
 @router.get(_CAS + "/v1/chunks/{prefix}/{chunk}")
+@router.get(_CAS + "/chunks/{prefix}/{chunk}")
+@router.get(_CAS + "/chunk/{prefix}/{chunk}")
 def dedup_chunk(caller: Reader, prefix: str, chunk: str) -> Response:
     found = dedup.answer(caller.ctx, caller.grant.repo_id, caller.grant.actor_id, chunk)
     if found is None:
@@ -113,6 +116,8 @@ def xorb_grant(prefix: str, hash: str) -> Response:
 
 
 @router.post(_CAS + "/v1/xorbs/{prefix}/{hash}")
+@router.post(_CAS + "/xorbs/{prefix}/{hash}")
+@router.post(_CAS + "/xorb/{prefix}/{hash}")
 async def upload_xorb(request: Request, caller: Writer, prefix: str, hash: str) -> Response:
     _check_length(request, xorb.MAX_XORB)
     upload = await run_sync(XorbUpload, caller.ctx, caller.grant.repo_id, hash)
@@ -128,6 +133,8 @@ async def upload_xorb(request: Request, caller: Writer, prefix: str, hash: str) 
 
 
 @router.post(_CAS + "/v1/shards")
+@router.post(_CAS + "/shards")
+@router.post(_CAS + "/shard/{prefix}/{hash}")
 async def upload_shard(request: Request, caller: Writer) -> Response:
     parsed = await run_sync(shard.parse, await _body(request, shard.MAX_SHARD))
     await run_sync(register.register, caller.ctx, caller.grant.repo_id, parsed)
@@ -226,6 +233,8 @@ def reconstruction(request: Request, caller: Reader, file: str) -> Response:
 
 
 @router.get(_CAS + "/v1/reconstructions/{file}")
+@router.get(_CAS + "/reconstructions/{file}")
+@router.get(_CAS + "/reconstruction/{file}")
 def reconstruction_v1(request: Request, caller: Reader, file: str) -> Response:
     found = _plan(request, caller, file)
 

@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, and_, or_, select
+from collections.abc import Iterator
+from itertools import dropwhile
+
+from sqlalchemy import Connection, Select, and_, or_, select
 
 from corral.context import Context
 from corral.repos.xet import hashing, shard, xorbs
+from corral.repos.xet.terms import Terms
 from corral.storage import schema as t
 
 #: xorbs that one answer lists at most: 4 GB of data, 3 MB of answer
 _MOST_XORBS = 64
+#: xorbs with the chunk itself that it lists at most
+_MOST_COPIES = 4
+#: milliseconds within which a xorb that was used need not be marked as used again
+_FRESH = 24 * 3600 * 1000
 #: an answer is good for one to two weeks: less than what is unused stays (`repos.gc`)
 _PERIOD = 7 * 24 * 3600
 
 
 def answer(ctx: Context, repo_id: int, actor_id: int | None, chunk: str) -> bytes | None:
-    """A shard that lists xorbs with this chunk, and others of the files it is in; None when there is nothing to tell.
+    """A shard that lists xorbs with this chunk, and those that follow in a file; None when there is nothing to tell.
 
     Only of xorbs that the repository has, or another one that the actor may read; see the package's docstring.
     """
     hashing.from_hex(chunk)
     with ctx.db.read() as c:
         chunk_at = select(t.xet_dedup_chunks.c.xorb).where(t.xet_dedup_chunks.c.chunk == chunk)
-        found = list(c.scalars(_visible(repo_id, actor_id).where(t.repo_xorbs.c.hash.in_(chunk_at)).limit(_MOST_XORBS)))
+        visible = _visible(repo_id, actor_id)
+        found = list(c.scalars(visible.where(t.repo_xorbs.c.hash.in_(chunk_at)).limit(_MOST_COPIES)))
         if not found:
             return None
-        uses = t.xet_file_xorbs.c
-        beside = select(uses.xorb).where(uses.file.in_(select(uses.file).where(uses.xorb.in_(found))))
-        others = c.scalars(_visible(repo_id, actor_id).where(t.repo_xorbs.c.hash.in_(beside)).limit(_MOST_XORBS))
-        listed = list(dict.fromkeys([*found, *others]))[:_MOST_XORBS]
-    # what a client is told of must stay
-    xorbs.touch(ctx, listed)
+        listed = list(dict.fromkeys([*found, *_following(c, found[0])]))[:_MOST_XORBS]
+        seen = set(c.scalars(visible.where(t.repo_xorbs.c.hash.in_(listed))))
+        listed = [xorb for xorb in listed if xorb in seen]
+        x = t.xorbs.c
+        forgotten = list(c.scalars(select(x.hash).where(x.hash.in_(listed), x.used_at < ctx.clock() - _FRESH)))
+    if forgotten:
+        # what a client is told of must stay
+        xorbs.touch(ctx, forgotten)
     indexes = xorbs.Indexes(ctx)
     raw = [hashing.from_hex(xorb) for xorb in listed]
     indexes.load(raw)
@@ -40,6 +51,16 @@ def answer(ctx: Context, repo_id: int, actor_id: int | None, chunk: str) -> byte
     key = bytes.fromhex(ctx.sign("xet-dedup", str(period)))
     known = [(xorb, index) for xorb in raw if (index := indexes.get(xorb)) is not None]
     return shard.write_answer(known, key, seconds, (period + 2) * _PERIOD)
+
+
+def _following(c: Connection, xorb: str) -> Iterator[str]:
+    """The xorbs of the newest file that has `xorb`, from there on: what the client's file is likely to have next."""
+    f, uses = t.xet_files.c, t.xet_file_xorbs.c
+    newest = select(f.terms).join(t.xet_file_xorbs, uses.file == f.hash).where(uses.xorb == xorb)
+    packed = c.scalar(newest.order_by(f.used_at.desc()).limit(1))
+    terms = Terms(packed or b"")
+    names = dict.fromkeys(hashing.to_hex(terms[number].xorb) for number in range(len(terms)))
+    return dropwhile(lambda name: name != xorb, names)
 
 
 def _visible(repo_id: int, actor_id: int | None) -> Select[tuple[str]]:
