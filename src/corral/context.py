@@ -51,7 +51,7 @@ class Context:
         return hmac.new(self.secret, f"{purpose}\0{message}".encode(), hashlib.sha256).hexdigest()
 
     def signed(self, purpose: str, message: str, signature: str) -> bool:
-        return hmac.compare_digest(self.sign(purpose, message), signature)
+        return hmac.compare_digest(self.sign(purpose, message).encode(), signature.encode(errors="replace"))
 
 
 class Change:

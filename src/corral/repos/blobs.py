@@ -39,7 +39,7 @@ def held(ctx: Context, repo_id: int, hashes: Iterable[str]) -> dict[str, int]:
                 .join(t.repo_blobs, t.repo_blobs.c.sha256 == t.blobs.c.sha256)
                 .where(t.repo_blobs.c.repo_id == repo_id, t.blobs.c.sha256.in_(wanted[at : at + _BATCH]))
             )
-            found.update(rows.tuples().all())
+            found.update({row[0]: row[1] for row in rows})
     return found
 
 
@@ -53,7 +53,7 @@ def xet_hashes(ctx: Context, hashes: Iterable[str]) -> dict[str, str | None]:
         for at in range(0, len(wanted), _BATCH):
             batch = wanted[at : at + _BATCH]
             rows = c.execute(select(t.blobs.c.sha256, t.blobs.c.xet_hash).where(t.blobs.c.sha256.in_(batch)))
-            found.update(rows.tuples().all())
+            found.update({row[0]: row[1] for row in rows})
     return found
 
 

@@ -85,7 +85,8 @@ def _drop_grants(ctx: Context, repo_id: int, before: int) -> int:
         with ctx.db.write() as c:
             # the lock of the row of the repository: what a commit moves meanwhile is seen here, or waits
             c.execute(update(t.repos).where(t.repos.c.id == repo_id).values(id=t.repos.c.id))
-            if dict(c.execute(select(t.refs.c.name, t.refs.c.oid).where(t.refs.c.repo_id == repo_id)).tuples()) != tips:
+            now = c.execute(select(t.refs.c.name, t.refs.c.oid).where(t.refs.c.repo_id == repo_id))
+            if {row.name: row.oid for row in now} != tips:
                 return dropped
             chosen = here & t.repo_blobs.c.sha256.in_(some) & (t.repo_blobs.c.created_at <= before)
             freed = select(func.coalesce(func.sum(t.blobs.c.size), 0)).where(
@@ -197,7 +198,7 @@ def tidy(ctx: Context, repo_id: int, most: int = MOST_PACKS) -> int:
     """
     with ctx.db.read() as c:
         query = select(t.packs.c.name, t.packs.c.size).where(t.packs.c.repo_id == repo_id).order_by(t.packs.c.size)
-        listed = c.execute(query).tuples().all()
+        listed = [(row.name, row.size) for row in c.execute(query)]
     names = _to_join(listed)
     if len(listed) <= most or len(names) < 2:
         return 0
