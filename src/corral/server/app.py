@@ -17,10 +17,12 @@ from starlette.types import ASGIApp
 
 from corral import __version__, api, web
 from corral.api.wire import RequestId, error_response
-from corral.catalogue import downloads
+from corral.catalogue import cards, downloads
+from corral.cluster.runner import LocalRunner
 from corral.core.actor import ANONYMOUS
 from corral.core.errors import BadRequest, HubError, NotFound
 from corral.core.settings import Settings, load
+from corral.inference.service import InferenceService
 from corral.repos.lookup import RepoMoved
 from corral.server.hosts import SpaceHosts
 from corral.server.hub import open_hub
@@ -35,14 +37,17 @@ def build(settings: Settings | None = None) -> ASGIApp:
     outbox = Outbox(ctx)
     ctx = replace(ctx, on_events=outbox.deliver)
     counter = downloads.Counter(ctx)
+    inference = InferenceService(ctx.settings, LocalRunner(), lambda readme: cards.parse(readme).meta)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         outbox.start()
         counter.start()
+        inference.start()
         try:
             yield
         finally:
+            inference.close()
             counter.close()
             outbox.close()
             ctx.db.close()
@@ -58,6 +63,7 @@ def build(settings: Settings | None = None) -> ASGIApp:
     )
     app.state.ctx = ctx
     app.state.downloads = counter
+    app.state.inference = inference
     app.add_exception_handler(HubError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -1,0 +1,244 @@
+"""What a repository is for and what would run it, from its card, its configuration files and its file names.
+
+Pure: no repository is read here. The order of the evidence is Hugging Face's: the card's `pipeline_tag`, then the
+configuration (sentence-transformers' `modules.json`, `config.json`'s architectures, other libraries' files), then tags.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: the small files to hand to `detect`, parsed, under these names, where the repository has them
+CONFIG_FILES = (
+    "config.json",
+    "modules.json",
+    "model_index.json",
+    "adapter_config.json",
+    "tokenizer_config.json",
+    "preprocessor_config.json",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """`reason` is a clause that goes after "because". `engine` is None where nothing here runs the model: `problem`
+    then says why, in a sentence."""
+
+    task: str | None
+    library: str | None
+    reason: str
+    engine: str | None = None
+    problem: str = ""
+    conversational: bool = False
+    #: what the engine is told beside the folder, for example which GGUF file to read
+    options: tuple[tuple[str, str], ...] = ()
+
+
+#: the end of a class name in `architectures` -> task (transformers' Auto classes)
+_ARCHITECTURES = (
+    ("ForCausalLM", "text-generation"),
+    ("LMHeadModel", "text-generation"),
+    ("ForMaskedLM", "fill-mask"),
+    ("ForSequenceClassification", "text-classification"),
+    ("ForTokenClassification", "token-classification"),
+    ("ForQuestionAnswering", "question-answering"),
+    ("ForMultipleChoice", "multiple-choice"),
+    ("ForImageClassification", "image-classification"),
+    ("ForObjectDetection", "object-detection"),
+    ("ForSemanticSegmentation", "image-segmentation"),
+    ("ForUniversalSegmentation", "image-segmentation"),
+    ("ForImageSegmentation", "image-segmentation"),
+    ("ForDepthEstimation", "depth-estimation"),
+    ("ForAudioClassification", "audio-classification"),
+    ("ForSpeechSeq2Seq", "automatic-speech-recognition"),
+    ("ForCTC", "automatic-speech-recognition"),
+    ("ForTextToSpeech", "text-to-speech"),
+    ("ForVideoClassification", "video-classification"),
+    ("ForTableQuestionAnswering", "table-question-answering"),
+    ("ForVisualQuestionAnswering", "visual-question-answering"),
+    ("VisionEncoderDecoderModel", "image-to-text"),
+)
+#: architectures whose task follows from the kind of model
+_MODEL_TYPES = {
+    "whisper": "automatic-speech-recognition",
+    "speech_to_text": "automatic-speech-recognition",
+    "clip": "zero-shot-image-classification",
+    "siglip": "zero-shot-image-classification",
+    "llava": "image-text-to-text",
+    "idefics3": "image-text-to-text",
+    "smolvlm": "image-text-to-text",
+    "qwen2_vl": "image-text-to-text",
+    "blip": "image-to-text",
+    "vits": "text-to-speech",
+    "marian": "translation",
+    "m2m_100": "translation",
+    "pegasus": "summarization",
+    "t5": "text2text-generation",
+    "mt5": "text2text-generation",
+    "bart": "text2text-generation",
+}
+#: a file that only one library writes, the library, and the task it implies when nothing better is known
+_LIBRARY_FILES: tuple[tuple[str, str, str | None], ...] = (
+    ("modules.json", "sentence-transformers", "sentence-similarity"),
+    ("model_index.json", "diffusers", "text-to-image"),
+    ("adapter_config.json", "peft", None),
+    ("unet/config.json", "diffusers", "text-to-image"),
+    ("hyperparams.yaml", "speechbrain", None),
+)
+#: tags that are tasks, for repositories with no better evidence
+_TASKS = (
+    frozenset(t for _, t in _ARCHITECTURES)
+    | frozenset(_MODEL_TYPES.values())
+    | {
+        "sentence-similarity",
+        "feature-extraction",
+        "text-to-image",
+        "image-to-image",
+        "text-to-audio",
+        "zero-shot-classification",
+        "translation",
+        "summarization",
+        "reinforcement-learning",
+        "tabular-classification",
+        "tabular-regression",
+    }
+)
+_LIBRARIES = frozenset(
+    "transformers sentence-transformers diffusers timm peft gguf onnx keras fastai flair spacy sklearn speechbrain"
+    " stable-baselines3 ultralytics open_clip setfit adapter-transformers paddlenlp espnet nemo mlx".split()
+)
+#: what is quantised less comes first: it answers better, and the file is made whole in memory all the same
+_GGUF_ORDER = ("q8_0", "q6_k", "q5_k_m", "q5_1", "q5_0", "q4_k_m", "q4_1", "q4_0", "bf16", "f16", "f32")
+#: (task, library) -> engine; the library None is any
+_ENGINES: dict[tuple[str, str], str] = {
+    ("sentence-similarity", "sentence-transformers"): "embedding",
+    ("sentence-similarity", "transformers"): "embedding",
+    ("feature-extraction", "sentence-transformers"): "embedding",
+    ("feature-extraction", "transformers"): "embedding",
+    ("image-classification", "transformers"): "image-classification",
+    ("text-generation", "transformers"): "text-generation",
+    ("text-generation", "gguf"): "text-generation",
+}
+#: the tasks that some engine here runs
+RUNNABLE_TASKS = frozenset(task for task, _ in _ENGINES)
+_WEIGHTS = {
+    "transformers": re.compile(r"model(-\d+-of-\d+)?\.safetensors"),
+    "sentence-transformers": re.compile(r"(0_Transformer/|[^/]*/)?model(-\d+-of-\d+)?\.safetensors"),
+    "gguf": re.compile(r"[^/]+\.gguf"),
+}
+
+
+def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collection[str]) -> Detection:
+    """What the model is for, and what would run it.
+
+    `card` is the front matter of README.md, `configs` the parsed `CONFIG_FILES`, `files` all paths. Parts that are not
+    of the form they should have are passed over: a repository may hold anything.
+    """
+    names = frozenset(files)
+    tags = [t for t in _list(card.get("tags")) if isinstance(t, str)]
+    config = _mapping(configs.get("config.json"))
+    library = _library(card, config, names, tags)
+    task, reason = _task(card, config, names, tags, library)
+    engine, problem = _engine(task, library, config, names)
+    options: tuple[tuple[str, str], ...] = ()
+    if engine and library == "gguf":
+        options = (("gguf", _choose_gguf(names)),)
+    tokenizer = _mapping(configs.get("tokenizer_config.json"))
+    chats = (
+        bool(tokenizer.get("chat_template"))
+        or "chat_template.jinja" in names
+        or "conversational" in tags
+        or (library == "gguf" and bool(re.search(r"instruct|chat|-it\b", " ".join([*names, *tags]).lower())))
+    )
+    return Detection(task, library, reason, engine, problem, task == "text-generation" and chats, options)
+
+
+def _library(card: Mapping[str, Any], config: Mapping[str, Any], names: frozenset[str], tags: list[str]) -> str | None:
+    named = card.get("library_name")
+    if isinstance(named, str) and named:
+        return named.lower()
+    for tag in tags:
+        if tag.lower() in _LIBRARIES:
+            return tag.lower()
+    for file, library, _ in _LIBRARY_FILES:
+        if file in names:
+            return library
+    if "pretrained_cfg" in config or ("architecture" in config and "num_classes" in config):
+        return "timm"
+    if _list(config.get("architectures")) or "transformers_version" in config:
+        return "transformers"
+    if any(n.endswith(".gguf") for n in names):
+        return "gguf"
+    return None
+
+
+def _task(
+    card: Mapping[str, Any], config: Mapping[str, Any], names: frozenset[str], tags: list[str], library: str | None
+) -> tuple[str | None, str]:
+    named = card.get("pipeline_tag")
+    if isinstance(named, str) and named:
+        return named, f"its card says pipeline_tag: {named}"
+    for file, _, task in _LIBRARY_FILES:
+        if task and file in names:
+            return task, f"it has a {file}"
+    architectures = [a for a in _list(config.get("architectures")) if isinstance(a, str)]
+    kind = config.get("model_type")
+    for architecture in architectures:
+        if isinstance(kind, str) and kind in _MODEL_TYPES and not architecture.endswith(_SPECIFIC):
+            return _MODEL_TYPES[kind], f"its config.json names a model of type {kind}"
+        for ending, task in _ARCHITECTURES:
+            if architecture.endswith(ending):
+                return task, f"its config.json names the architecture {architecture}"
+    if library == "timm":
+        return "image-classification", "its config.json is timm's"
+    for tag in tags:
+        if tag in _TASKS:
+            return tag, f"it is tagged {tag}"
+    if architectures and architectures[0].endswith("Model"):
+        return "feature-extraction", f"its config.json names the bare architecture {architectures[0]}"
+    if library == "gguf":
+        return "text-generation", "it holds GGUF files"
+    return None, "neither its card, its configuration nor its tags name a task"
+
+
+_SPECIFIC = tuple(ending for ending, _ in _ARCHITECTURES if ending != "ForCausalLM")
+
+
+def _engine(
+    task: str | None, library: str | None, config: Mapping[str, Any], names: frozenset[str]
+) -> tuple[str | None, str]:
+    if task is None:
+        return None, "Corral cannot tell what this model is for: name its task in the card, as pipeline_tag."
+    if task not in RUNNABLE_TASKS:
+        return None, f"Corral does not run models for {task} yet."
+    library = library or "transformers"
+    engine = _ENGINES.get((task, library))
+    if engine is None:
+        return None, f"Corral does not run {library} models for {task} yet."
+    if "auto_map" in config:
+        return None, "This model brings its own program code, which Corral does not run."
+    if not any(_WEIGHTS[library].fullmatch(n) for n in names):
+        if any(n.endswith((".bin", ".pt", ".pth", ".ckpt")) for n in names):
+            return None, "Its weights are pickle files, which can run code when they are read: add them as safetensors."
+        return None, "It has no weights in the safetensors format at the place where the library looks for them."
+    return engine, ""
+
+
+def _choose_gguf(names: frozenset[str]) -> str:
+    whole = sorted(n for n in names if n.endswith(".gguf") and "/" not in n)
+
+    def rank(name: str) -> int:
+        return next((i for i, kind in enumerate(_GGUF_ORDER) if kind in name.lower()), len(_GGUF_ORDER))
+
+    return min(whole, key=rank)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,63 @@
+"""Image classification by transformers."""
+
+from __future__ import annotations
+
+import io
+import threading
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+from corral.inference.engines.base import SAFE, Emit, Refused, device
+
+#: a picture of more pixels is refused before it is decoded
+MAX_PIXELS = 50_000_000
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+class ImageClassification:
+    def __init__(self, folder: Path, options: dict[str, Any]) -> None:
+        self._processor = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False)
+        self._model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32, **SAFE)
+        self._model.eval().to(device())
+
+    def run(self, op: str, params: dict[str, Any], data: bytes, emit: Emit, cancelled: threading.Event) -> Any:
+        if op != "classify":
+            raise Refused(f"This model cannot do {op!r}: it classifies pictures.")
+        inputs = self._processor(images=picture(data), return_tensors="pt").to(self._model.device)
+        with torch.inference_mode():
+            logits = self._model(**inputs).logits[0].float()
+        several = self._model.config.problem_type == "multi_label_classification"
+        match params.get("function_to_apply") or ("sigmoid" if several else "softmax"):
+            case "softmax":
+                scores = logits.softmax(-1)
+            case "sigmoid":
+                scores = logits.sigmoid()
+            case _:
+                scores = logits
+        best = scores.topk(min(params.get("top_k") or 5, len(scores)))
+        names = self._model.config.id2label
+        return [
+            {"label": str(names.get(int(i), f"LABEL_{int(i)}")), "score": float(score)}
+            for score, i in zip(best.values, best.indices, strict=True)
+        ]
+
+
+def picture(data: bytes) -> Image.Image:
+    """Decode a picture, upright, in RGB. Raises Refused when it is none, or too large."""
+    try:
+        image = Image.open(io.BytesIO(data))
+        if image.width * image.height > MAX_PIXELS:
+            raise Refused(f"The picture has more than {MAX_PIXELS} pixels: send a smaller one.")
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode in ("RGBA", "LA", "P"):
+            # what is transparent is white, as it is on a page
+            layer = upright.convert("RGBA")
+            ground = Image.new("RGBA", layer.size, "white")
+            upright = Image.alpha_composite(ground, layer)
+        return upright.convert("RGB")
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        raise Refused(f"The input is not a picture that can be read: {error}") from None

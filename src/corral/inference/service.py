@@ -1,0 +1,275 @@
+"""Which models are loaded: starts workers on demand within a memory budget, and replaces those that fail."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from corral.cluster.runner import Runner
+from corral.context import Context
+from corral.core.errors import Busy, HubError, NotSupported
+from corral.core.ids import RepoId, RepoType
+from corral.core.settings import Settings
+from corral.inference.calls import Call, Failure, Request
+from corral.inference.models import Model, Models, ReadCard
+from corral.inference.workers import State, Worker
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds, except `queue` (calls that may wait for one worker)."""
+
+    queue: int = 64
+    idle: float = 900.0
+    load: float = 900.0
+    #: a call that shows no sign of life for this long has a stuck worker
+    stuck: float = 180.0
+    #: a model that could not be loaded is not tried again for this long
+    retry: float = 30.0
+    tick: float = 1.0
+
+
+class InferenceService:
+    """One in each web process, for as long as it lives: `start()`, then `close()`."""
+
+    def __init__(self, settings: Settings, runner: Runner, read_card: ReadCard, limits: Limits | None = None) -> None:
+        self.models = Models(settings.data / "cache" / "models", read_card)
+        self.limits = limits or Limits()
+        # each web process has its own workers, so they share the memory
+        self.budget = settings.inference_memory // max(1, settings.workers)
+        self._runner = runner
+        self._logs = settings.data / "logs" / "inference"
+        self._lock = threading.RLock()
+        self._workers: dict[str, Worker] = {}
+        self._failures: dict[str, tuple[float, HubError]] = {}
+        #: seconds the last load took, by model; and how much longer loads take here than was expected
+        self._history: dict[str, float] = {}
+        self._slowness = 1.0
+        self._closed = threading.Event()
+        self._monitor = threading.Thread(target=self._watch, name="inference monitor", daemon=True)
+
+    def start(self) -> None:
+        self._monitor.start()
+
+    def close(self) -> None:
+        """End all workers. Calls under way fail."""
+        self._closed.set()
+        with self._lock:
+            workers = list(self._workers.values())
+        for worker in workers:
+            worker.stop()
+        for worker in workers:
+            worker.join(5)
+        self._runner.close()
+
+    def submit(self, ctx: Context, model: Model, request: Request, *, caller: str, wait: bool) -> Call:
+        """Have `request` run, loading the model first if need be.
+
+        Callers take turns. Raises Busy with `estimated_time` (seconds) while the model loads, unless `wait`; Busy when
+        too many wait already or all memory is in use; NotSupported when nothing here runs the model; what went wrong
+        when it could not be loaded just now.
+        """
+        call = Call(request, caller)
+        worker = self._ready_to_take(ctx, model)
+        if worker.state is State.LOADING and not wait:
+            raise self._loading(worker)
+        if worker.waiting >= self.limits.queue:
+            raise Busy(f"Too many requests wait for {model.name}: try again in a little while.", retry_after=5)
+        if not worker.put(call):
+            raise Busy(f"{model.name} is being unloaded: try again.", retry_after=1)
+        return call
+
+    def state(self, model: Model) -> tuple[str, float]:
+        """cold, loading, ready or failed; and seconds until it could answer."""
+        with self._lock:
+            worker = self._workers.get(model.key)
+            if worker is not None and worker.state is State.READY:
+                return "ready", 0.0
+            if worker is not None and worker.state is State.LOADING:
+                return "loading", self._remaining(worker)
+            if self._failure(model) is not None:
+                return "failed", 0.0
+        return "cold", self._expected(model)
+
+    # --- starting and ending workers -----------------------------------------------------------------------------
+
+    def _ready_to_take(self, ctx: Context, model: Model) -> Worker:
+        if model.detection.engine is None:
+            raise NotSupported(model.detection.problem)
+        if model.memory > self.budget:
+            raise NotSupported(
+                f"{model.name} needs about {_gib(model.memory)} of memory and this hub gives {_gib(self.budget)} to "
+                "models: whoever runs it can raise CORRAL_INFERENCE_MEMORY."
+            )
+        with self._lock:
+            if self._closed.is_set():
+                raise Busy("The hub is shutting down.", retry_after=10)
+            worker = self._workers.get(model.key)
+            if worker is not None and worker.state is not State.ENDED:
+                return worker
+            if failure := self._failure(model):
+                raise failure
+            self._make_room(model)
+            worker = Worker(model, self._runner, self._fetcher(ctx, model), self._log_file(model), self._on_end)
+            self._workers[model.key] = worker
+        worker.start()
+        return worker
+
+    def _fetcher(self, ctx: Context, model: Model) -> Callable[[], Path]:
+        rid = RepoId.parse(RepoType.MODEL, model.name)
+
+        def fetch() -> Path:
+            folder = self.models.materialise(ctx, rid, model)
+            with self._lock:
+                in_use = list(self._workers)
+            self.models.tidy(in_use)
+            return folder
+
+        return fetch
+
+    def _log_file(self, model: Model) -> Path:
+        return self._logs / f"{model.name.replace('/', '--')}.log"
+
+    def _make_room(self, model: Model) -> None:
+        """End idle workers, the longest unused first, until `model` fits. Raises Busy when it cannot. Lock held."""
+        idle = sorted((w for w in self._workers.values() if w.waiting == 0), key=lambda w: w.used)
+        idle = [w for w in idle if w.state is State.READY]
+        # an older commit of the same repository is of no use to anybody
+        idle.sort(key=lambda w: w.model.repo_id != model.repo_id)
+        excess = model.memory + sum(w.memory for w in self._workers.values()) - self.budget
+        chosen: list[Worker] = []
+        for worker in idle:
+            if excess <= 0 and worker.model.repo_id != model.repo_id:
+                break
+            chosen.append(worker)
+            excess -= worker.memory
+        if excess > 0:
+            raise Busy(
+                f"All memory for models is in use, so {model.name} cannot be loaded now: try again in a minute.",
+                retry_after=30,
+                estimated_time=30.0 + self._expected(model),
+            )
+        for worker in chosen:
+            log.info("Unloading %s to make room for %s", worker.model.name, model.name)
+            del self._workers[worker.model.key]
+            worker.stop()
+
+    def _on_end(self, worker: Worker, left: list[Call]) -> None:
+        """A worker has ended; `left` had not begun."""
+        key = worker.model.key
+        never_loaded = worker.load_seconds == 0.0
+        with self._lock:
+            if self._workers.get(key) is worker:
+                del self._workers[key]
+            if worker.error is not None and never_loaded:
+                self._failures[key] = (time.monotonic(), worker.error)
+        for call in left:
+            again = worker.error is not None and not never_loaded and call.retries > 0 and not self._closed.is_set()
+            if again:
+                call.retries -= 1
+                self._again(worker, call)
+            else:
+                call.push(Failure(worker.error or Busy("The model was unloaded: try again.", retry_after=1)))
+
+    def _again(self, dead: Worker, call: Call) -> None:
+        """Give a call that had not begun to a worker that replaces the dead one."""
+        with self._lock:
+            worker = self._workers.get(dead.model.key)
+            if worker is None:
+                worker = Worker(dead.model, self._runner, dead.fetch, self._log_file(dead.model), self._on_end)
+                self._workers[dead.model.key] = worker
+                worker.start()
+        if not worker.put(call):
+            call.push(Failure(dead.error or Busy("The model was unloaded: try again.", retry_after=1)))
+
+    def _failure(self, model: Model) -> HubError | None:
+        """Why it could not be loaded a moment ago. Lock held."""
+        at, error = self._failures.get(model.key, (0.0, None))
+        if error is None or time.monotonic() - at > self.limits.retry:
+            self._failures.pop(model.key, None)
+            return None
+        return error
+
+    # --- how long a load takes -----------------------------------------------------------------------------------
+
+    def _guess(self, model: Model) -> float:
+        """Seconds: imports, then reading at 200 MB a second (measured on two cores of a server)."""
+        return 4.0 + model.size / 200e6
+
+    def _expected(self, model: Model) -> float:
+        return self._history.get(model.key) or self._guess(model) * self._slowness
+
+    def _remaining(self, worker: Worker) -> float:
+        return max(1.0, self._expected(worker.model) - (time.monotonic() - worker.started))
+
+    def _loading(self, worker: Worker) -> Busy:
+        left = round(self._remaining(worker), 1)
+        # the words and the member are those of Hugging Face's Inference API
+        text = f"Model {worker.model.name} is currently loading"
+        return Busy(text, retry_after=left, code="ModelLoading", estimated_time=left)
+
+    # --- watching ------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        while not self._closed.wait(self.limits.tick):
+            with self._lock:
+                workers = list(self._workers.values())
+            try:
+                for worker in workers:
+                    self._look_after(worker)
+                self._shrink()
+            except Exception:
+                log.exception("Looking after the workers failed; it is tried again.")
+
+    def _look_after(self, worker: Worker) -> None:
+        now = time.monotonic()
+        name = worker.model.name
+        if worker.state is State.LOADING:
+            if now - worker.started > self.limits.load:
+                worker.stop(HubError(f"{name} did not load within {self.limits.load:.0f} s.", status=500))
+            return
+        if worker.state is not State.READY:
+            return
+        if worker.model.key not in self._history:
+            self._history[worker.model.key] = worker.load_seconds
+            ratio = worker.load_seconds / self._guess(worker.model)
+            self._slowness += 0.3 * (min(ratio, 20.0) - self._slowness)
+        worker.measure()
+        if worker.silent > self.limits.stuck:
+            worker.stop(
+                HubError(
+                    f"{name} gave no sign of life for {self.limits.stuck:.0f} s and was stopped. Try a smaller input.",
+                    status=503,
+                    code="WorkerStuck",
+                )
+            )
+        elif worker.memory > self.budget:
+            worker.stop(
+                HubError(
+                    f"{name} needed more memory than this hub gives to models ({_gib(self.budget)}). Try a smaller "
+                    "input, or have CORRAL_INFERENCE_MEMORY raised.",
+                    status=503,
+                    code="OutOfMemory",
+                )
+            )
+        elif worker.waiting == 0 and now - worker.used > self.limits.idle:
+            log.info("Unloading %s, which nobody used for a while", name)
+            worker.stop()
+
+    def _shrink(self) -> None:
+        """End the idle worker that was used longest ago while together they hold more than they may."""
+        with self._lock:
+            held = sum(w.memory for w in self._workers.values())
+            idle = [w for w in self._workers.values() if w.state is State.READY and w.waiting == 0]
+        if held > self.budget and idle:
+            min(idle, key=lambda w: w.used).stop()
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"

@@ -1,0 +1,114 @@
+"""Text that goes on from a prompt, as text-generation-inference (TGI) takes and gives it, streamed or whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from corral.core.errors import BadRequest, NotSupported
+from corral.inference.calls import Request
+from corral.inference.tasks import base
+
+MOST_STOPS = 16
+
+
+def _request(body: base.Body) -> Request:
+    values = body.parameters
+    for name in ("adapter_id", "grammar", "watermark", "top_n_tokens", "decoder_input_details"):
+        if values.get(name):
+            raise NotSupported(f"'{name}' is not supported: leave it out.")
+    if (values.get("best_of") or 1) != 1:
+        raise NotSupported("'best_of' is not supported: leave it out.")
+    params = sampling(values) | {
+        "prompt": base.text(body.value.get("inputs"), "'inputs'"),
+        "max_new_tokens": base.number(values, "max_new_tokens", 1, 100_000, whole=True),
+        "do_sample": base.flag(values, "do_sample"),
+        "return_full_text": base.flag(values, "return_full_text"),
+        "truncate": base.number(values, "truncate", 1, 10_000_000, whole=True),
+        "details": base.flag(values, "details"),
+        "stop": stops(values.get("stop") or values.get("stop_sequences")),
+        # TGI's answers end with the stop sequence
+        "include_stop": True,
+    }
+    stream = base.flag(body.value, "stream") or False
+    return Request("generate", params | {"stream": stream}, stream=stream)
+
+
+def sampling(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that this and OpenAI's protocol share."""
+    return {
+        "temperature": base.number(values, "temperature", 0, 100),
+        "top_k": base.number(values, "top_k", 1, 1_000_000, whole=True),
+        "top_p": base.number(values, "top_p", 0.000_001, 1),
+        "typical_p": base.number(values, "typical_p", 0.000_001, 1),
+        "repetition_penalty": base.number(values, "repetition_penalty", 0.000_001, 100),
+        "frequency_penalty": base.number(values, "frequency_penalty", -2, 2),
+        "presence_penalty": base.number(values, "presence_penalty", -2, 2),
+        "seed": base.number(values, "seed", -(2**63), 2**63 - 1, whole=True),
+    }
+
+
+def stops(value: Any) -> list[str]:
+    if value is None:
+        return []
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, list) or not all(isinstance(s, str) and s for s in found) or len(found) > MOST_STOPS:
+        raise BadRequest(f"'stop' must be a list of at most {MOST_STOPS} texts.")
+    return found
+
+
+def _answer(request: Request, result: dict[str, Any]) -> list[dict[str, Any]]:
+    text = result["text"]
+    if request.params.get("return_full_text"):
+        text = request.params["prompt"] + text
+    answer: dict[str, Any] = {"generated_text": text}
+    if request.params.get("details"):
+        answer["details"] = details(result, request) | {
+            "prefill": [],
+            "tokens": [{k: t[k] for k in ("id", "text", "logprob", "special")} for t in result["tokens"]],
+        }
+    return [answer]
+
+
+def details(result: dict[str, Any], request: Request) -> dict[str, Any]:
+    return {
+        "finish_reason": result["finish_reason"],
+        "generated_tokens": len(result["tokens"]),
+        "seed": request.params.get("seed"),
+    }
+
+
+def _examples(widget: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """`messages` for models that chat, `inputs` for the others; `widget.describe` picks the fitting ones."""
+    own: list[dict[str, Any]] = []
+    for w in widget:
+        if isinstance(w.get("text"), str):
+            own.append({"inputs": w["text"]})
+        elif isinstance(w.get("messages"), list):
+            own.append({"messages": w["messages"]})
+    return own or [
+        {"inputs": "Once upon a time, in a village by the sea,"},
+        {"messages": [{"role": "user", "content": "Tell me a fun fact about the moon."}]},
+    ]
+
+
+TASK = base.Task(
+    "text-generation",
+    "Text generation",
+    "prompt",
+    _request,
+    _answer,
+    _examples,
+    (
+        {
+            "name": "max_new_tokens",
+            "label": "Longest answer, in tokens",
+            "min": 1,
+            "max": 2048,
+            "step": 1,
+            "default": 256,
+        },
+        {"name": "temperature", "label": "Temperature", "min": 0, "max": 2, "step": 0.1, "default": None},
+        {"name": "top_p", "label": "Top p", "min": 0.05, "max": 1, "step": 0.05, "default": None},
+    ),
+)

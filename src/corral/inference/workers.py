@@ -1,0 +1,305 @@
+"""One worker process as the hub sees it: starting, loading, running calls one after another, ending."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from corral.cluster.runner import Run, Runner, Workload
+from corral.core.errors import HubError
+from corral.inference.calls import Call, Failure, Result, Token
+from corral.inference.frames import Wire
+from corral.inference.models import Model
+from corral.inference.queueing import FairQueue
+
+log = logging.getLogger(__name__)
+
+#: seconds from the start of the process until it must have connected (Python itself starts in well under one)
+_CONNECT = 60.0
+#: a worker prints little; more than this is not kept
+_LOG_SIZE = 16 * 2**20
+
+
+class State(Enum):
+    LOADING = "loading"
+    READY = "ready"
+    ENDED = "ended"
+
+
+@dataclass(slots=True)
+class _Running:
+    number: int
+    call: Call
+    progress: float
+
+
+class Worker:
+    """Every method may be called by any thread. `fetch` lays the model's files down and returns their folder;
+    `ended` is told once, with the calls that had not begun."""
+
+    def __init__(
+        self,
+        model: Model,
+        runner: Runner,
+        fetch: Callable[[], Path],
+        log_file: Path,
+        ended: Callable[[Worker, list[Call]], None],
+    ) -> None:
+        self.model = model
+        self.state = State.LOADING
+        #: why it ended, if not by our own will
+        self.error: HubError | None = None
+        self.started = self.used = time.monotonic()
+        self.load_seconds = 0.0
+        #: bytes it is counted with: what is expected while it loads, what it holds afterwards
+        self.memory = model.memory
+        self.fetch = fetch
+        self._runner, self._log_file, self._ended = runner, log_file, ended
+        self._lock = threading.RLock()
+        self._queue = FairQueue()
+        self._running: _Running | None = None
+        self._numbers = 0
+        self._wire: Wire | None = None
+        self._run: Run | None = None
+        self._stopping = False
+        self._folder = Path(os.devnull)
+        self._thread = threading.Thread(target=self._live, name=f"worker {model.name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait or run."""
+        with self._lock:
+            return len(self._queue) + (self._running is not None)
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the running call last showed a sign of life; 0 when none runs."""
+        with self._lock:
+            return time.monotonic() - self._running.progress if self._running else 0.0
+
+    def put(self, call: Call) -> bool:
+        """Queue a call. False when the worker has ended, and somebody else must take it."""
+        with self._lock:
+            if self.state is State.ENDED or self._stopping:
+                return False
+            self.used = time.monotonic()
+            call.on_cancel(lambda: self._cancel(call))
+            self._queue.put(call)
+            self._pump()
+            return True
+
+    def measure(self) -> None:
+        """Count it with what it really holds, once it has loaded."""
+        run = self._run
+        if self.state is State.READY and run is not None and (held := run.memory()):
+            self.memory = held
+
+    def stop(self, error: HubError | None = None) -> None:
+        """End it now. The running call fails with `error`."""
+        with self._lock:
+            self._stopping = True
+            self.error = self.error or error
+            run = self._run
+        if run is not None:
+            run.stop(grace=0)
+
+    def join(self, timeout: float) -> None:
+        self._thread.join(timeout)
+
+    # --- the worker's own thread ---------------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        place = Path(tempfile.mkdtemp(prefix="corral-worker-"))
+        try:
+            folder = self.fetch()
+            self._connect(place)
+            self._follow(folder)
+        except HubError as error:
+            self._broke(error)
+        except Exception as error:
+            log.exception("The worker for %s failed to start", self.model.name)
+            self._broke(HubError(f"The worker could not be started: {error}", status=500))
+        finally:
+            self._end()
+            shutil.rmtree(place, ignore_errors=True)
+
+    def _broke(self, error: HubError) -> None:
+        if not self._stopping:
+            self.error = self.error or error
+
+    def _connect(self, place: Path) -> None:
+        # a short path: those of Unix sockets may have no more than some 100 bytes
+        address = str(place / "hub")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(address)
+            listener.listen(1)
+            listener.settimeout(0.1)
+            with self._lock:
+                if self._stopping:
+                    raise HubError("The worker was stopped before it began.", status=503)
+                self._run = self._runner.start(self._workload(place, address))
+            deadline = time.monotonic() + _CONNECT
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                    break
+                except TimeoutError:
+                    if self._run.poll() is not None or time.monotonic() > deadline:
+                        raise HubError(f"The worker did not start: {self._last_words()}", status=500) from None
+        connection.settimeout(None)
+        self._wire = Wire(connection)
+
+    def _workload(self, place: Path, address: str) -> Workload:
+        quiet = {
+            "HF_HUB_OFFLINE": "1",
+            "TRANSFORMERS_OFFLINE": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "HF_HOME": str(place / "hf"),
+            "TOKENIZERS_PARALLELISM": "false",
+            "PYTHONUNBUFFERED": "1",
+            # the log is read by people
+            "TQDM_DISABLE": "1",
+            "TRANSFORMERS_VERBOSITY": "error",
+        }
+        return Workload(
+            name=f"inference {self.model.name}",
+            command=[sys.executable, "-m", "corral.inference.worker", address],
+            folder=place,
+            log=self._log_file,
+            env=quiet,
+            file_size=_LOG_SIZE,
+            # the hub answers first when both want the processor
+            nice=5,
+        )
+
+    def _follow(self, folder: Path) -> None:
+        wire = self._wire
+        found = self.model.detection
+        if wire is None:
+            return
+        self._folder = folder
+        wire.send(
+            {"op": "load", "id": 0, "engine": found.engine, "folder": str(folder), "options": dict(found.options)}
+        )
+        with suppress(EOFError, OSError, ValueError):
+            while True:
+                message, _ = wire.receive()
+                self._take(message)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        match message["event"], message["id"]:
+            case "loaded", 0:
+                with self._lock:
+                    self.load_seconds = time.monotonic() - self.started
+                    self.state = State.READY
+                    self.used = time.monotonic()
+                    self.measure()
+                    self._pump()
+            case "error", 0:
+                text = f"{self.model.name} could not be loaded: {self._clean(message['message'])}"
+                self.stop(HubError(text, status=501 if message["status"] == 501 else 500, code="LoadFailed"))
+            case kind, number:
+                with self._lock:
+                    running = self._running
+                    if running is None or running.number != number:
+                        return
+                    running.progress = self.used = time.monotonic()
+                    if kind == "token":
+                        running.call.push(Token(message["value"]))
+                        return
+                    self._running = None
+                    if kind == "result":
+                        running.call.push(Result(message["value"]))
+                    else:
+                        running.call.push(Failure(self._refusal(message)))
+                    self._pump()
+
+    def _refusal(self, message: dict[str, Any]) -> HubError:
+        text = self._clean(message["message"])
+        if message["status"] == 500:
+            return HubError(f"{self.model.name} failed at this input: {text}", status=500, code="InferenceFailed")
+        return HubError(text, status=message["status"], code="InferenceRefused")
+
+    def _clean(self, text: str) -> str:
+        """Without the hub's own paths."""
+        return text.replace(str(self._folder), self.model.name)
+
+    def _pump(self) -> None:
+        """Hand the next call to the process, if it is free. The lock is held."""
+        while self.state is State.READY and self._running is None and not self._stopping and self._wire is not None:
+            call = self._queue.take()
+            if call is None:
+                return
+            self._numbers += 1
+            self._running = _Running(self._numbers, call, time.monotonic())
+            request = call.request
+            message = {"op": "run", "id": self._numbers, "run": request.op, "params": request.params}
+            # a broken connection is noticed by the thread that reads
+            with suppress(OSError):
+                self._wire.send(message, request.data)
+            return
+
+    def _cancel(self, call: Call) -> None:
+        gone = HubError("The caller went away.", status=499, code="Cancelled")
+        with self._lock:
+            if self._queue.remove(call):
+                call.push(Failure(gone))
+            elif self._running is not None and self._running.call is call and self._wire is not None:
+                with suppress(OSError):
+                    self._wire.send({"op": "cancel", "id": self._running.number})
+
+    def _end(self) -> None:
+        with self._lock:
+            self.state = State.ENDED
+            run, wire, running = self._run, self._wire, self._running
+            self._running = None
+            left = self._queue.drain()
+        status = _last_status(run, patience=0.0 if self._stopping else 1.0) if run is not None else None
+        if wire is not None:
+            wire.close()
+        if self.error is None and not self._stopping:
+            self.error = self._crash(status)
+        if running is not None:
+            running.call.push(Failure(self.error or _closing()))
+        self._ended(self, left)
+
+    def _crash(self, status: int | None) -> HubError:
+        how = f"signal {-status}" if status is not None and status < 0 else f"status {status}"
+        log.error("The worker for %s ended by itself (%s): %s", self.model.name, how, self._last_words())
+        return HubError(
+            f"The worker that runs {self.model.name} ended unexpectedly ({how}), perhaps for lack of memory. "
+            "It is started again at the next request: try again.",
+            status=500,
+            code="WorkerDied",
+        )
+
+    def _last_words(self) -> str:
+        words = self._run.tail(2000).strip().splitlines() if self._run else []
+        return words[-1][:500] if words else "it printed nothing"
+
+
+def _last_status(run: Run, patience: float) -> int:
+    """How it ended. It may take a moment to, after its connection did."""
+    deadline = time.monotonic() + patience
+    while run.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return run.stop(grace=0)
+
+
+def _closing() -> HubError:
+    return HubError("The model was unloaded: try again.", status=503, code="Busy")
