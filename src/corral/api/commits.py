@@ -29,11 +29,13 @@ _MOST_PREUPLOAD = 1000
 _LINE_MARGIN = 64 * 1024
 
 
-def _writable(ctx: Context, rid: RepoId, *, pull_request: bool) -> Repo:
+def _writable(ctx: Context, rid: RepoId, rev: str, *, pull_request: bool) -> Repo:
     """The repository, for somebody who may change it, or who may read it and proposes a change."""
-    if not pull_request:
-        return lookup.find(ctx, rid, Right.WRITE)
     repo = lookup.find(ctx, rid)
+    if not pull_request:
+        if not discussions.may_push(ctx, repo, rev):
+            lookup.require(ctx, repo, Right.WRITE)
+        return repo
     if not ctx.actor.may_write:
         raise Unauthorized("Send an access token with the role 'write' to open a pull request.")
     return repo
@@ -42,7 +44,7 @@ def _writable(ctx: Context, rid: RepoId, *, pull_request: bool) -> Repo:
 @router.post("/api/{types:types}/{repo:repo}/preupload/{rev:seg}")
 def preupload_files(ctx: Ctx, rid: Rid, rev: str, body: Body, create_pr: bool = False) -> Response:
     """For each file: large or regular, ignored or not, and the id of what is there now."""
-    repo = _writable(ctx, rid, pull_request=create_pr)
+    repo = _writable(ctx, rid, rev, pull_request=create_pr)
     commit = read.commit_of(ctx, repo, rev)
     files = body.get("files")
     if not isinstance(files, list) or len(files) > _MOST_PREUPLOAD:
@@ -84,7 +86,7 @@ async def create_commit(request: Request, ctx: Ctx, rid: Rid, rev: str, create_p
 
 def _create_commit(request: Request, ctx: Context, rid: RepoId, rev: str, create_pr: bool) -> Response:
     try:
-        repo = _writable(ctx, rid, pull_request=create_pr)
+        repo = _writable(ctx, rid, rev, pull_request=create_pr)
         lines = ndjson(request, ctx.settings.max_regular_file * 4 // 3 + _LINE_MARGIN)
         header = _header(next(lines, None))
         pull_request = None
