@@ -11,16 +11,18 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from corral.accounts import people, rights
 from corral.api import shapes
 from corral.api.body import json_body
 from corral.api.commits import operation
 from corral.api.deps import Body, Ctx, Rid
 from corral.api.wire import Json, next_link, origin
+from corral.catalogue import index
 from corral.context import Context
 from corral.core.clock import iso
 from corral.core.errors import BadRequest, Conflict, RepoNotFound, RevisionNotFound, Unauthorized
 from corral.core.ids import RepoId, RepoType
-from corral.repos import commits, lifecycle, lookup, read, refs
+from corral.repos import blobs, commits, lifecycle, lookup, read, refs
 from corral.repos.lookup import Repo, Right
 from corral.repos.read import CommitInfo, Entry
 
@@ -31,6 +33,7 @@ Expand = Annotated[Sequence[str], Query()]
 _TREE_PAGE = 1000
 _TREE_PAGE_EXPANDED = 100
 _COMMIT_PAGE = 50
+_MOST_COPIED = 500
 
 
 def _body_rid(body: dict[str, Any], ctx: Context) -> RepoId:
@@ -138,7 +141,8 @@ def update_settings(ctx: Ctx, rid: Rid, body: Body) -> Response:
 
 @router.get("/api/{types:types}/{repo:repo}/auth-check")
 def auth_check(ctx: Ctx, rid: Rid) -> Response:
-    lookup.find(ctx, rid)
+    """Whether the caller may download from it."""
+    lookup.find(ctx, rid, Right.DOWNLOAD)
     return Json({})
 
 
@@ -146,6 +150,70 @@ def auth_check(ctx: Ctx, rid: Rid) -> Response:
 def auth_check_write(ctx: Ctx, rid: Rid) -> Response:
     lookup.find(ctx, rid, Right.WRITE)
     return Json({})
+
+
+@router.get("/api/settings/repositories")
+def own_repositories(ctx: Ctx) -> Response:
+    """The caller's repositories with their storage, for `hf repos ls`."""
+    return Json(_storage_of(ctx, rights.require_signed_in(ctx.actor)))
+
+
+@router.get("/api/organizations/{name:seg}/settings/repositories")
+def organization_repositories(ctx: Ctx, name: str) -> Response:
+    """As above, of an organization."""
+    return Json(_storage_of(ctx, people.find_org(ctx, name).id))
+
+
+def _storage_of(ctx: Context, owner_id: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": repo.full_name,
+            "type": repo.type,
+            "updatedAt": iso(repo.updated_at),
+            "visibility": "private" if repo.private else "public",
+            "storage": repo.used_storage,
+        }
+        for repo in lifecycle.of_owner(ctx, owner_id)
+    ]
+
+
+@router.get("/api/{types:types}/{repo:repo}/lfs-files")
+def large_files(ctx: Ctx, rid: Rid) -> Response:
+    """The large files of the default branch."""
+    repo = lookup.find(ctx, rid, Right.DOWNLOAD)
+    commit = read.commit_of(ctx, repo, "main")
+    found = [e for e in read.entries(ctx, repo, commit, recursive=True) if e.lfs]
+    pushed = read.last_commits(ctx, repo, commit, [e.path for e in found])
+    return Json(
+        [
+            {
+                "fileOid": e.oid,
+                "filename": e.path,
+                "oid": e.lfs.sha256,
+                "size": e.lfs.size,
+                "pushedAt": iso(pushed[e.path].date),
+                "ref": "main",
+            }
+            for e in found
+            if e.lfs
+        ]
+    )
+
+
+@router.post("/api/{types:types}/{repo:repo}/lfs-files/duplicate")
+def duplicate_large_files(ctx: Ctx, rid: Rid, body: Body) -> Response:
+    """Let another repository hold large files that this one holds, without sending them again."""
+    source = lookup.find(ctx, rid, Right.DOWNLOAD)
+    target_named, files = body.get("target"), body.get("files")
+    if not isinstance(target_named, dict) or not isinstance(files, list) or len(files) > _MOST_COPIED:
+        raise BadRequest(f"The body must be {{target: {{type, name}}, files}} with at most {_MOST_COPIED} files.")
+    target = lookup.find(ctx, RepoId.parse(_type(target_named), str(target_named.get("name"))), Right.WRITE)
+    wanted = [str(f.get("sha256")) for f in files if isinstance(f, dict)]
+    held = blobs.held(ctx, source.id, wanted)
+    with ctx.change() as change:
+        blobs.grant(ctx, change, target.id, held)
+    missing = [{"sha256": s, "error": "the source does not hold this file"} for s in wanted if s not in held]
+    return Json({"success": not missing, "failed": missing})
 
 
 # --- tree --------------------------------------------------------------------------------------------------------
@@ -335,12 +403,14 @@ def _info(request: Request, ctx: Context, rid: RepoId, rev: str | None, blobs: b
     siblings = None
     if "siblings" in view.keys(repo.type):
         siblings = shapes.siblings_of(read.entries(ctx, repo, commit, recursive=True), blobs=blobs)
-    listing = shapes.listing_of(ctx, [repo.id])[repo.id]
+    listing = index.at(ctx, repo, commit)
     shown = shapes.info(ctx, repo, listing, view, origin=origin(request), sha=commit, siblings=siblings)
     return Json(shown, headers={"X-Repo-Commit": commit})
 
 
 @router.get("/api/{types:types}/{name:seg}")
-def one_segment(types: str, name: str) -> Response:
+@router.api_route("/api/{types:types}/{name:seg}/{call:call}/{rest:rest}", methods=["GET", "POST"])
+@router.api_route("/{name:seg}/resolve/{rev:seg}/{rest:rest}", methods=["GET", "HEAD"])
+def one_segment(name: str) -> Response:
     """Ids without an owner parse, and name nothing here."""
     raise RepoNotFound(f"Repository not found: {name!r} has no owner; ids are owner/name here.")

@@ -32,6 +32,7 @@ class Files:
         self._repo = repo
         self.entries = {e.path: e for e in read.entries(ctx, repo, commit, recursive=True) if e.type == "file"}
         self.warnings: list[str] = []
+        self._parsed: dict[str, Any] = {}
 
     def content(self, path: str, most: int) -> bytes | None:
         found = self.entries.get(path)
@@ -46,16 +47,26 @@ class Files:
         with read.open_file(self._ctx, self._repo, found) as file:
             return file.read()
 
-    def json(self, path: str) -> dict[str, Any] | None:
+    def object(self, path: str) -> dict[str, Any] | None:
+        """The JSON object in a file, None where there is none."""
+        value = self.json(path)
+        return value if isinstance(value, dict) else None
+
+    def json(self, path: str) -> Any:
+        """The JSON value in a file, parsed once; None where it cannot be read."""
+        if path not in self._parsed:
+            self._parsed[path] = self._parse(path)
+        return self._parsed[path]
+
+    def _parse(self, path: str) -> Any:
         raw = self.content(path, MOST_CONFIG)
         if raw is None:
             return None
         try:
-            value = orjson.loads(raw.removeprefix(b"\xef\xbb\xbf"))
+            return orjson.loads(raw.removeprefix(b"\xef\xbb\xbf"))
         except orjson.JSONDecodeError as error:
             self.warnings.append(f"{path} is no valid JSON: {error}.")
             return None
-        return value if isinstance(value, dict) else None
 
     def _opener(self, path: str) -> weights.Open:
         found = self.entries[path]
@@ -84,7 +95,7 @@ class Files:
         """The files that together hold the weights once."""
         if "model.safetensors" in self.entries:
             return ["model.safetensors"]
-        index = self.json("model.safetensors.index.json")
+        index = self.object("model.safetensors.index.json")
         if index is not None:
             where = index.get("weight_map")
             named = {v for v in where.values() if isinstance(v, str)} if isinstance(where, dict) else set()

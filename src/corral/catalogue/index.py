@@ -30,11 +30,11 @@ _MOST_TEMPLATE = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Clues:
-    """What a model's task is worked out from."""
+    """What a model's task is worked out from. `json` reads a small file by name, None where there is none."""
 
     card: Mapping[str, Any]
-    config: Mapping[str, Any] | None
     files: Sequence[str]
+    json: Callable[[str], Any]
 
 
 #: (task, one sentence about why); the task is None where it cannot be told
@@ -68,20 +68,16 @@ def refresh(ctx: Context, repo_id: int, detect: Detect = _by_card, *, force: boo
         _write(ctx, repo, _examine(ctx, repo, head, detect))
 
 
-def at(ctx: Context, repo: Repo, commit: str, detect: Detect = _by_card) -> Listing:
-    """The listing as of `commit`: that of main as it is kept (brought up to date), any other read now.
+def at(ctx: Context, repo: Repo, commit: str) -> Listing:
+    """The listing as of `commit`: that of main as it is kept, any other read now, with the task as the card has it.
 
     Counts (likes, downloads) are those of the repository.
     """
     kept = listing_of(ctx, [repo.id])[repo.id]
     if kept.sha == commit:
         return kept
-    if refs.read(ctx, repo.id, git.HEAD_REF) == commit:
-        refresh(ctx, repo.id, detect)
-        return listing_of(ctx, [repo.id])[repo.id]
-    found = _examine(ctx, repo, commit, detect).listing
     return replace(
-        found,
+        _examine(ctx, repo, commit, _by_card).listing,
         likes=kept.likes,
         downloads=kept.downloads,
         downloads_all=kept.downloads_all,
@@ -101,12 +97,12 @@ def _examine(ctx: Context, repo: Repo, commit: str, detect: Detect) -> _Read:
     card = cards.parse(raw) if raw is not None else Card(warnings=(cards.EMPTY_WARNING,))
     names = list(files.entries)
     model = repo.type is RepoType.MODEL
-    raw_config = files.json("config.json") if model else None
+    raw_config = files.object("config.json") if model else None
     config = _config(files, raw_config) if model else None
     rows = tags.rows_of(card) if repo.type is RepoType.DATASET else None
     safetensors = files.safetensors() if model else None
     gguf = files.gguf() if model else None
-    task, reason = detect(Clues(card.meta, raw_config, names)) if model else (None, None)
+    task, reason = detect(Clues(card.meta, names, files.json)) if model else (None, None)
     library = tags.library_of(card, names, raw_config) if model else None
     stated = card.string("sdk")
     sdk = stated if repo.type is RepoType.SPACE and stated in SDKS else repo.sdk
@@ -156,16 +152,16 @@ _TOKENIZER_KEYS = ("bos_token", "eos_token", "pad_token", "unk_token", "mask_tok
 
 def _config(files: Files, config: Mapping[str, Any] | None) -> dict[str, Any] | None:
     shown: dict[str, Any] = {key: config[key] for key in _CONFIG_KEYS if key in (config or {})} if config else {}
-    tokenizer = files.json("tokenizer_config.json")
+    tokenizer = files.object("tokenizer_config.json")
     if tokenizer is not None:
         shown["tokenizer_config"] = _tokenizer(tokenizer)
     template = files.content("chat_template.jinja", _MOST_TEMPLATE)
     if template is not None:
         shown.setdefault("tokenizer_config", {})["chat_template"] = cards.decode(template)[0]
-    adapter = files.json("adapter_config.json")
+    adapter = files.object("adapter_config.json")
     if adapter is not None:
         shown["peft"] = {k: adapter[k] for k in ("base_model_name_or_path", "task_type") if k in adapter}
-    pipeline = files.json("model_index.json")
+    pipeline = files.object("model_index.json")
     if pipeline is not None:
         shown["diffusers"] = {"_class_name": pipeline.get("_class_name")}
     return shown or None

@@ -15,6 +15,7 @@ from sqlalchemy import delete, or_, select, update
 from corral.catalogue import index
 from corral.context import Context
 from corral.core.events import Event, RefsMoved, RepoChanged, RepoCreated, RepoDeleted, restore
+from corral.inference.detect import CONFIG_FILES, detect
 from corral.storage import schema as t
 
 log = logging.getLogger(__name__)
@@ -26,8 +27,14 @@ _MOST_ATTEMPTS = 8
 _RETRY_MS = 15_000
 
 
+def _task_of(clues: index.Clues) -> tuple[str | None, str | None]:
+    configs = {name: clues.json(name) for name in CONFIG_FILES if name in clues.files}
+    found = detect(clues.card, configs, clues.files)
+    return found.task, found.reason
+
+
 def _reindex(ctx: Context, event: Event) -> None:
-    index.refresh(ctx, event.repo_id)
+    index.refresh(ctx, event.repo_id, _task_of)
 
 
 REACTIONS: dict[type[Event], Sequence[Reaction]] = {
