@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 _AREAS = (
     "health", "accounts", "oauth", "commits", "lfs", "xet", "likes", "lists", "tags", "cards", "discussions",
-    "inference", "openai", "spaces", "repos", "git", "resolve",
+    "inference", "openai", "spaces", "unsupported", "repos", "git", "resolve",
 )  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def info_refs(request: Request, ctx: Ctx, rid: PageRid, service: str = "") -> Re
     """What there is to fetch, or what a push would move."""
     match service:
         case "git-upload-pack":
-            told = smart.advertise_read(ctx, lookup.find(ctx, rid), request.headers.get("git-protocol"))
+            told = smart.advertise_read(ctx, lookup.find(ctx, rid, Right.DOWNLOAD), request.headers.get("git-protocol"))
         case "git-receive-pack":
             told = smart.advertise_push(ctx, lookup.find(ctx, rid, Right.WRITE))
         case _:
@@ -74,7 +74,7 @@ def info_refs(request: Request, ctx: Ctx, rid: PageRid, service: str = "") -> Re
 
 async def upload_pack(request: Request, ctx: Ctx, rid: PageRid) -> Response:
     """One round of a clone or fetch."""
-    repo = await run_sync(lookup.find, ctx, rid)
+    repo = await run_sync(lookup.find, ctx, rid, Right.DOWNLOAD)
     directory = await run_sync(store.bare, ctx, repo.id, limiter=_threads)
     asked = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (the answer closes it)
     try:

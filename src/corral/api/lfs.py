@@ -24,7 +24,7 @@ from corral.context import Context
 from corral.core.errors import BadRequest, Conflict, NotSupported
 from corral.repos import lfs, lookup
 from corral.repos.lfs import Planned, Purpose, Ticket
-from corral.repos.lookup import Repo
+from corral.repos.lookup import Repo, Right
 from corral.repos.xet import access
 
 router = APIRouter(route_class=AskForPassword)
@@ -49,7 +49,7 @@ def batch(request: Request, ctx: Ctx, rid: PageRid, body: Body) -> Response:
     # huggingface.js spells it sha_256
     if body.get("hash_algo", "sha256") not in ("sha256", "sha_256"):
         raise Conflict("The only 'hash_algo' is sha256.", code="HashAlgorithm")
-    repo = lookup.find(ctx, rid)
+    repo = lookup.find(ctx, rid, Right.DOWNLOAD if operation == "download" else Right.READ)
     if operation == "upload":
         lfs.require_upload(ctx, repo)
     offered = body.get("transfers")

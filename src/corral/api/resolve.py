@@ -20,7 +20,7 @@ from corral.context import Context
 from corral.core.errors import EntryNotFound, HubError
 from corral.core.ids import RepoId
 from corral.repos import blobs, lookup, read
-from corral.repos.lookup import Repo
+from corral.repos.lookup import Repo, Right
 from corral.repos.read import Entry
 
 router = APIRouter()
@@ -56,7 +56,7 @@ def raw(request: Request, ctx: Ctx, rid: PageRid, rev: str, path: str) -> Respon
 
 
 def _find(ctx: Context, rid: RepoId, rev: str, path: str) -> tuple[Repo, str, Entry]:
-    repo = lookup.find(ctx, rid)
+    repo = lookup.find(ctx, rid, Right.DOWNLOAD)
     commit = read.commit_of(ctx, repo, rev)
     found = read.entry(ctx, repo, commit, path)
     if found.type != "file":

@@ -69,6 +69,20 @@ class _Repo(_Rest):
     regex = "[^/]+/[^/]+?"
 
 
+class _Call(_Types):
+    """The first word after an id in `/api/{types}/{id}/…`."""
+
+    regex = "revision|tree|paths-info|refs|commits|commit|preupload|branch|tag|auth-check|discussions|settings"
+
+
+class _SpaceCall(_Types):
+    """The calls that steer a running Space."""
+
+    regex = "secrets|variables|hardware|sleeptime|pause|restart|dev-mode|volumes|logs/run|logs/build|metrics|events"
+
+
+register_url_convertor("call", _Call())
+register_url_convertor("space_call", _SpaceCall())
 register_url_convertor("seg", _Segment())
 register_url_convertor("rest", _Rest())
 register_url_convertor("types", _Types())

@@ -48,7 +48,7 @@ _HEARTBEAT = 5.0
 
 @router.get("/api/{types:types}/{repo:repo}/xet-read-token/{rev:rest}")
 def read_token(request: Request, ctx: Ctx, rid: Rid) -> Response:
-    return _token(request, ctx, find(ctx, rid), write=False)
+    return _token(request, ctx, find(ctx, rid, Right.DOWNLOAD), write=False)
 
 
 @router.get("/api/{types:types}/{repo:repo}/xet-write-token/{rev:rest}")

@@ -73,7 +73,7 @@ def check_path(path: str) -> str:
     """Return `path` if a file may have it, else raise Unprocessable that says why not."""
     if not path or len(path.encode("utf-8", "surrogatepass")) > _MAX_PATH:
         raise Unprocessable(f"A file path must have 1 to {_MAX_PATH} bytes.", code="InvalidPath")
-    if "\\" in path or any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in path):
+    if path.startswith(("..\\", "\\")) or any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in path):
         raise Unprocessable(f"The path {path!r} holds characters that are not allowed.", code="InvalidPath")
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts):

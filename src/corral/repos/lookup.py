@@ -11,13 +11,15 @@ from sqlalchemy import ColumnElement, bindparam, or_, select, true
 
 from corral.accounts import rights
 from corral.context import Context
-from corral.core.errors import Forbidden, HubError, RepoNotFound, Unauthorized
+from corral.core.errors import Forbidden, GatedRepo, HubError, RepoNotFound, Unauthorized
 from corral.core.ids import RepoId, RepoType
 from corral.storage import schema as t
 
 
 class Right(Enum):
     READ = "read"
+    #: the files themselves: a gated repository is seen by everybody, and downloaded by those let in
+    DOWNLOAD = "download"
     WRITE = "write"
     ADMIN = "admin"
 
@@ -110,6 +112,8 @@ def may(ctx: Context, repo: Repo, right: Right) -> bool:
     match right:
         case Right.READ:
             return not repo.private or rights.may_read_private(actor, repo.owner_id)
+        case Right.DOWNLOAD:
+            return not (repo.private or repo.gated) or rights.may_read_private(actor, repo.owner_id)
         case Right.WRITE | Right.ADMIN:
             # who may write may also rename, set up and delete, as on the real hub (accounts.rights)
             return rights.may_write(actor, repo.owner_id, repo.creator_id)
@@ -150,12 +154,28 @@ def require(ctx: Context, repo: Repo, right: Right) -> None:
     """Raise unless the actor, who may see `repo`, has `right` to it."""
     if may(ctx, repo, right):
         return
+    if right is Right.DOWNLOAD:
+        raise _gated(ctx, repo)
     if ctx.actor.is_anonymous:
         raise Unauthorized(f"Sign in, or send an access token, to change {repo.rid}.")
     if not ctx.actor.may_write:
         raise Forbidden(f"This token may only read: use one with the role 'write' to change {repo.rid}.")
     what = "settings of" if right is Right.ADMIN else "files of"
     raise Forbidden(f"You have no right to change the {what} {repo.rid}: ask its owner for it.")
+
+
+def _gated(ctx: Context, repo: Repo) -> GatedRepo:
+    """The words are those that the client shows and its tests look for."""
+    if ctx.actor.is_anonymous:
+        error = GatedRepo(
+            f"Access to {repo.type} {repo.rid} is restricted. You must have access to it and be authenticated to access"
+            " it. Please log in."
+        )
+        error.status = 401
+        return error
+    return GatedRepo(
+        f"Access to {repo.type} {repo.rid} is restricted and you are not in the authorized list. Ask its owner for access."
+    )
 
 
 def get(ctx: Context, repo_id: int) -> Repo | None:
