@@ -10,14 +10,16 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
+from corral.core.errors import Conflict
 from corral.storage.database import Database
+
+if TYPE_CHECKING:
+    # loaded only when there is something to do: most starts find the database as it should be
+    from alembic.config import Config
 
 _FOLDER = Path(__file__).parent / "migrations"
 #: any number that no other program takes as its lock in the same PostgreSQL database
@@ -27,18 +29,27 @@ _ADVISORY_LOCK = 0x636F7272616C
 def upgrade(db: Database) -> bool:
     """Apply the migrations that the database lacks, all or none. Returns whether there were any.
 
-    Raises alembic.util.CommandError when the database was made by a newer Corral.
+    Raises Conflict when the database was made by a newer Corral.
     """
-    config = _config()
-    newest = set(ScriptDirectory.from_config(config).get_heads())
+    newest = _numbers()[-1]
     with db.read() as connection:
-        if _present(connection) == newest:
-            return False
+        present = _present(connection)
+    if present == newest:
+        return False
+    if present is not None and present > newest:
+        raise Conflict(
+            f"A newer Corral made this database (its tables are number {present}, this one knows {newest}): "
+            "run that version, or a backup of before."
+        )
+
+    from alembic import command
+
     with db.write() as connection:  # on SQLite this holds the only write lock
         if not db.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         if _present(connection) == newest:
             return False
+        config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return True
@@ -46,22 +57,34 @@ def upgrade(db: Database) -> bool:
 
 def generate(message: str) -> None:
     """Write a migration for what `schema.py` has and the migrations so far have not."""
+    from alembic import command
+
     config = _config()
-    number = f"{len(list((_FOLDER / 'versions').glob('*.py'))) + 1:04d}"
     with tempfile.TemporaryDirectory() as folder:
         db = Database(f"sqlite:///{folder}/empty.db")
-        upgrade(db)
+        if _numbers():
+            upgrade(db)
         with db.write() as connection:
             config.attributes["connection"] = connection
-            command.revision(config, message, autogenerate=True, rev_id=number)
+            command.revision(config, message, autogenerate=True, rev_id=f"{len(_numbers()) + 1:04d}")
         db.close()
 
 
-def _present(connection: Connection) -> set[str]:
-    return set(MigrationContext.configure(connection).get_current_heads())
+def _numbers() -> list[str]:
+    """The migrations in order: each is named by its number and what it does."""
+    return sorted(file.name[:4] for file in (_FOLDER / "versions").glob("[0-9]*.py"))
+
+
+def _present(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    number: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return number
 
 
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
