@@ -24,6 +24,7 @@ from corral.core.errors import BadRequest, HubError, NotFound
 from corral.core.settings import Settings, load
 from corral.inference.service import InferenceService
 from corral.repos.lookup import RepoMoved
+from corral.server.door import RawPath
 from corral.server.hosts import SpaceHosts
 from corral.server.hub import open_hub
 from corral.server.wiring import Outbox
@@ -79,7 +80,7 @@ def build(settings: Settings | None = None) -> ASGIApp:
         expose_headers=["*"],
         max_age=86400,
     )
-    return RequestId(SpaceHosts(app, ctx))
+    return RawPath(RequestId(SpaceHosts(app, ctx)))
 
 
 def _wants_page(request: Request) -> bool:
