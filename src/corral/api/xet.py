@@ -119,15 +119,18 @@ def xorb_grant(prefix: str, hash: str) -> Response:
 @router.post(_CAS + "/xorbs/{prefix}/{hash}")
 @router.post(_CAS + "/xorb/{prefix}/{hash}")
 async def upload_xorb(request: Request, caller: Writer, prefix: str, hash: str) -> Response:
-    _check_length(request, xorb.MAX_XORB)
     upload = await run_sync(XorbUpload, caller.ctx, caller.grant.repo_id, hash)
     with upload:
-        try:
-            async for batch in _batches(request):
-                await run_sync(upload.write, batch)
-        except HubError:
-            await _drain(request)
-            raise
+        refusal: HubError | None = None
+        async for batch in _batches(request, xorb.MAX_XORB):
+            # what comes after a fault is read all the same, so that the client gets to read the refusal
+            if refusal is None:
+                try:
+                    await run_sync(upload.write, batch)
+                except HubError as error:
+                    refusal = error
+        if refusal is not None:
+            raise refusal
         inserted = await run_sync(upload.finish)
     return Json({"was_inserted": inserted})
 
@@ -178,17 +181,19 @@ async def _finished(work: asyncio.Future[Any], seconds: float) -> bool:
     return bool(done)
 
 
-def _check_length(request: Request, most: int) -> None:
+async def _batches(request: Request, most: int) -> AsyncIterator[bytearray]:
+    """The request's body in pieces worth a thread each. Raises TooLarge above `most` bytes."""
     length = request.headers.get("content-length", "0")
+    too_large = TooLarge(f"The body may have at most {most} bytes.")
     if not length.isdecimal() or int(length) > most:
-        raise TooLarge(f"The body may have at most {most} bytes.")
-
-
-async def _batches(request: Request) -> AsyncIterator[bytearray]:
-    """The request's body in pieces worth a thread each."""
+        raise too_large
     batch = bytearray()
+    arrived = 0
     try:
         async for piece in request.stream():
+            arrived += len(piece)
+            if arrived > most:
+                raise too_large
             batch += piece
             if len(batch) >= _BATCH:
                 yield batch
@@ -199,21 +204,8 @@ async def _batches(request: Request) -> AsyncIterator[bytearray]:
         yield batch
 
 
-async def _drain(request: Request) -> None:
-    """Read what is still coming, so that the client gets to read the refusal."""
-    async for _ in _batches(request):
-        pass
-
-
 async def _body(request: Request, most: int) -> bytes:
-    _check_length(request, most)
-    body = bytearray()
-    async for batch in _batches(request):
-        body += batch
-        if len(body) > most:
-            await _drain(request)
-            raise TooLarge(f"The body may have at most {most} bytes.")
-    return bytes(body)
+    return b"".join([batch async for batch in _batches(request, most)])
 
 
 # --- download ----------------------------------------------------------------------------------------------------

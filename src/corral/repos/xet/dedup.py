@@ -63,7 +63,7 @@ def _following(c: Connection, xorb: str) -> Iterator[str]:
     return dropwhile(lambda name: name != xorb, names)
 
 
-def _visible(repo_id: int, actor_id: int | None) -> Select[tuple[str]]:
+def _visible(repo_id: int, actor_id: int | None) -> Select[str]:
     readable = [t.repos.c.id == repo_id, and_(t.repos.c.private.is_(False), t.repos.c.gated.is_(None))]
     if actor_id is not None:
         member = select(t.org_members.c.org_id).where(t.org_members.c.user_id == actor_id)

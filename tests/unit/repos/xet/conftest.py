@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,19 +11,17 @@ from corral.core.ids import RepoId, RepoType
 from corral.core.settings import Settings
 from corral.repos import lifecycle
 from corral.repos.lookup import Repo
-from corral.storage import schema
 from corral.storage.blobs import connect
 from corral.storage.database import Database
 
 
-@pytest.fixture(params=["file", "memory"])
-def ctx(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Context]:
-    """A hub with an empty store, on disk or in memory."""
-    db = Database(f"sqlite:///{tmp_path}/corral.db")
-    schema.metadata.create_all(db.engine)
-    store = connect(f"file://{tmp_path}/store" if request.param == "file" else "memory:")
-    yield Context(Settings(data=tmp_path), db, store, b"secret")
-    db.close()
+@pytest.fixture
+def ctx(db: Database, tmp_path: Path) -> Context:
+    """A hub with an empty store: on disk with SQLite, in memory with PostgreSQL."""
+    for folder in ("tmp", "cache"):
+        (tmp_path / folder).mkdir()
+    store = connect(f"file://{tmp_path}/store" if db.is_sqlite else "memory:")
+    return Context(Settings(data=tmp_path), db, store, b"secret")
 
 
 def _repo(ctx: Context, name: str, private: bool) -> Repo:
