@@ -13,15 +13,16 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from corral.api.deps import Ctx, PageRid
 from corral.api.streams import receive
+from corral.api.wire import error_response
 from corral.core.actor import ANONYMOUS
 from corral.core.errors import BadRequest, Forbidden, HubError, RepoNotFound, TooLarge
 from corral.repos import git as store
 from corral.repos import lookup, push, smart
-from corral.repos.lookup import Right
+from corral.repos.lookup import RepoMoved, Right
 
 _NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate", "Pragma": "no-cache", "Expires": "0"}
 #: what a clone or fetch may ask, in bytes: a line for each commit that it has and wants
@@ -52,7 +53,27 @@ class AskForPassword(APIRoute):
         return answer
 
 
-router = APIRouter(route_class=AskForPassword)
+class GitRoute(AskForPassword):
+    """git shows a refusal to the person only where it is plain text."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RepoMoved:
+                raise
+            except HubError as error:
+                anonymous = getattr(request.state, "actor", ANONYMOUS).is_anonymous
+                told = error_response(error, anonymous=anonymous)
+                headers = {name: value for name, value in told.headers.items() if not name.startswith("content-")}
+                return PlainTextResponse(f"{error.message}\n", status_code=told.status_code, headers=headers)
+
+        return answer
+
+
+router = APIRouter(route_class=GitRoute)
 
 
 def _both(path: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from corral.catalogue import index
 from corral.context import Context
 from corral.core.events import Event, RefsMoved, RepoChanged, RepoCreated, RepoDeleted, restore
 from corral.inference.detect import CONFIG_FILES, detect
+from corral.repos import gc
 from corral.storage import schema as t
 
 log = logging.getLogger(__name__)
@@ -37,10 +38,15 @@ def _reindex(ctx: Context, event: Event) -> None:
     index.refresh(ctx, event.repo_id, _task_of)
 
 
+def _tidy(ctx: Context, event: Event) -> None:
+    # a commit is a pack: many of them would make git slow
+    gc.tidy(ctx, event.repo_id)
+
+
 REACTIONS: dict[type[Event], Sequence[Reaction]] = {
     RepoCreated: (_reindex,),
     RepoChanged: (_reindex,),
-    RefsMoved: (_reindex,),
+    RefsMoved: (_reindex, _tidy),
     RepoDeleted: (),
 }
 
