@@ -95,6 +95,27 @@ def by_ids(ctx: Context, ids: Iterable[int]) -> dict[int, Account]:
     return {row.id: Account(*row) for row in rows}
 
 
+def names_known(ctx: Context, names: Iterable[str]) -> set[str]:
+    """Those of the names, case and all, that an account has, in one query."""
+    wanted = sorted(set(names))
+    if not wanted:
+        return set()
+    with ctx.db.read() as connection:
+        return set(connection.scalars(select(t.accounts.c.name).where(t.accounts.c.name.in_(wanted))))
+
+
+def named_like(ctx: Context, text: str, limit: int = 12) -> list[Account]:
+    """Users and organizations whose name holds `text`, whatever its case, the shortest names first."""
+    query = (
+        select(*COLUMNS)
+        .where(t.accounts.c.name_lower.contains(text.lower(), autoescape=True))
+        .order_by(func.length(t.accounts.c.name), t.accounts.c.name_lower)
+        .limit(limit)
+    )
+    with ctx.db.read() as connection:
+        return [Account(*row) for row in connection.execute(query)]
+
+
 def list_accounts(ctx: Context, kind: str = "user") -> list[Account]:
     """All users or all organizations ('org'), by name."""
     with ctx.db.read() as connection:

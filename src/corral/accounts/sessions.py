@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from itsdangerous import BadSignature, Signer
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from corral.accounts.tokens import digest
 from corral.context import Context
@@ -18,6 +18,20 @@ from corral.storage import schema as t
 COOKIE = "token"
 #: seconds that a session lasts
 LIFETIME = 30 * 24 * 3600
+
+#: one row for each organization that the user is in, at least one; built once, since every request runs it
+_USER = (
+    select(
+        t.accounts.c.id,
+        t.accounts.c.name,
+        t.accounts.c.is_admin,
+        t.org_members.c.org_id,
+        t.org_members.c.role,
+    )
+    .join(t.sessions, t.sessions.c.user_id == t.accounts.c.id)
+    .outerjoin(t.org_members, t.org_members.c.user_id == t.accounts.c.id)
+    .where(t.sessions.c.hash == bindparam("digest"), t.sessions.c.expires_at > bindparam("now"))
+)
 
 
 def start(ctx: Context, user_id: int) -> str:
@@ -41,20 +55,8 @@ def actor_of(ctx: Context, cookie: str) -> Actor:
     session_id = _unsign(ctx, cookie)
     if session_id is None:
         return ANONYMOUS
-    query = (
-        select(
-            t.accounts.c.id,
-            t.accounts.c.name,
-            t.accounts.c.is_admin,
-            t.org_members.c.org_id,
-            t.org_members.c.role,
-        )
-        .join(t.sessions, t.sessions.c.user_id == t.accounts.c.id)
-        .outerjoin(t.org_members, t.org_members.c.user_id == t.accounts.c.id)
-        .where(t.sessions.c.hash == digest(session_id), t.sessions.c.expires_at > ctx.clock())
-    )
     with ctx.db.read() as connection:
-        rows = connection.execute(query).all()
+        rows = connection.execute(_USER, {"digest": digest(session_id), "now": ctx.clock()}).all()
     if not rows:
         return ANONYMOUS
     return Actor(

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from corral.context import Context
@@ -41,6 +41,23 @@ class Token:
     expires_at: Millis | None
 
 
+#: one row for each organization that the owner is in, at least one; built once, since every request runs it
+_OWNER = (
+    select(
+        t.tokens.c.id.label("token_id"),
+        t.tokens.c.role.label("token_role"),
+        t.tokens.c.last_used_at,
+        t.tokens.c.expires_at,
+        t.accounts.c.id,
+        t.accounts.c.name,
+        t.accounts.c.is_admin,
+        t.org_members.c.org_id,
+        t.org_members.c.role,
+    )
+    .join(t.accounts, t.accounts.c.id == t.tokens.c.user_id)
+    .outerjoin(t.org_members, t.org_members.c.user_id == t.accounts.c.id)
+    .where(t.tokens.c.hash == bindparam("digest"))
+)
 _COLUMNS = tuple(t.tokens.c[name] for name in Token.__dataclass_fields__)
 
 
@@ -102,24 +119,8 @@ def digest(secret: str) -> str:
 
 def actor_of(ctx: Context, secret: str) -> Actor:
     """Whose token this is and what he may touch; raises Unauthorized for an unknown or expired one."""
-    query = (
-        select(
-            t.tokens.c.id.label("token_id"),
-            t.tokens.c.role.label("token_role"),
-            t.tokens.c.last_used_at,
-            t.tokens.c.expires_at,
-            t.accounts.c.id,
-            t.accounts.c.name,
-            t.accounts.c.is_admin,
-            t.org_members.c.org_id,
-            t.org_members.c.role,
-        )
-        .join(t.accounts, t.accounts.c.id == t.tokens.c.user_id)
-        .outerjoin(t.org_members, t.org_members.c.user_id == t.accounts.c.id)
-        .where(t.tokens.c.hash == digest(secret))
-    )
     with ctx.db.read() as connection:
-        rows = connection.execute(query).all()
+        rows = connection.execute(_OWNER, {"digest": digest(secret)}).all()
     now = ctx.clock()
     if not rows or (rows[0].expires_at is not None and rows[0].expires_at <= now):
         raise Unauthorized("Invalid credentials in Authorization header")
