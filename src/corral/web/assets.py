@@ -1,0 +1,86 @@
+"""Style sheets, scripts and pictures, under names that hold a hash of their bytes: a browser keeps them for ever."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from corral.core.errors import NotFound
+
+_FOLDER = Path(__file__).parent / "static"
+_FOREVER = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asset:
+    data: bytes
+    packed: bytes | None
+    media_type: str
+
+
+def _hashed(name: str, data: bytes) -> str:
+    stem, dot, end = name.rpartition(".")
+    return f"{stem}.{hashlib.sha256(data).hexdigest()[:10]}{dot}{end}"
+
+
+@cache
+def _load() -> tuple[dict[str, str], dict[str, _Asset]]:
+    """(plain name -> hashed name, hashed name -> asset). All of it is small, so it stays in memory."""
+    names: dict[str, str] = {}
+    assets: dict[str, _Asset] = {}
+    for file in sorted(_FOLDER.iterdir(), key=_imported_first):
+        data = file.read_bytes()
+        if file.suffix == ".js":
+            for plain, hashed in names.items():
+                data = data.replace(f'"./{plain}"'.encode(), f'"./{hashed}"'.encode())
+        hashed = _hashed(file.name, data)
+        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        text = kind.startswith("text/") or kind.endswith(("javascript", "xml"))
+        packed = gzip.compress(data, mtime=0) if text else None
+        names[file.name] = hashed
+        assets[hashed] = _Asset(data, packed, f"{kind}; charset=utf-8" if text else kind)
+    return names, assets
+
+
+def _imported_first(file: Path) -> tuple[bool, str]:
+    """Scripts that import others come last, so that the others' hashes are known."""
+    return (file.suffix == ".js" and b'from "./' in file.read_bytes(), file.name)
+
+
+def url(name: str) -> str:
+    """The address of a file in `static/`."""
+    return f"/static/{_load()[0][name]}"
+
+
+def _serve(request: Request) -> Response:
+    asset = _load()[1].get(request.path_params["name"])
+    if asset is None:
+        raise NotFound("There is no such file: load the page again.")
+    headers = {"Cache-Control": _FOREVER, "X-Content-Type-Options": "nosniff"}
+    body = asset.data
+    if asset.packed is not None:
+        headers["Vary"] = "Accept-Encoding"
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            body = asset.packed
+    return Response(body, media_type=asset.media_type, headers=headers)
+
+
+def _favicon(_: Request) -> Response:
+    return RedirectResponse(url("favicon.svg"), status_code=302)
+
+
+def mount_static(app: FastAPI) -> None:
+    """Serve the files of `static/`, before any page that would take their addresses for a repository's."""
+    for path, handler in (("/static/{name}", _serve), ("/favicon.ico", _favicon)):
+        app.add_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False)
+        # routes are tried in order, and `/OWNER/NAME` would take these
+        app.router.routes.insert(0, app.router.routes.pop())

@@ -1,0 +1,24 @@
+"""The handlers of the pages, one file per area: parse, ask the domains, shape, render."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from corral.web.pages import (
+    editing,
+    entrance,
+    files,
+    history,
+    lists,
+    profile,
+    repo_settings,
+    repository,
+    settings,
+    theme,
+)
+
+
+def routers() -> list[APIRouter]:
+    """Every router, in the order in which addresses are tried: `/OWNER/NAME` and `/OWNER` take what is left."""
+    areas = (theme, lists, entrance, settings, repo_settings, files, editing, history, repository, profile)
+    return [area.router for area in areas]
