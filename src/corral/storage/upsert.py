@@ -17,4 +17,6 @@ def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[
     if not rows:
         return 0
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return connection.execute(insert(table).on_conflict_do_nothing(), list(rows)).rowcount
+    # drivers do not count what many inserts at once did: the rows themselves do
+    statement = insert(table).on_conflict_do_nothing().returning(table.primary_key.columns[0])
+    return len(connection.execute(statement, list(rows)).all())
