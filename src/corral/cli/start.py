@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import signal
 import threading
+from contextlib import suppress
 
 from corral.accounts import people
 from corral.cli.starter import Starter
@@ -22,26 +24,45 @@ def run(settings: Settings, *, starter: bool) -> None:
     """Serve until a signal says to end. Raises CannotServe when the address cannot be had."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     print(f"Corral is starting with the data in {settings.data}", flush=True)
-    ctx = open_hub(settings)
-    try:
-        start = _Start(ctx, starter, _first_admin(ctx))
+    # as Ctrl-C, also before the server takes signals over and after it gave them back
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        ctx = open_hub(settings)
+        start = _Start(ctx, starter)
         try:
+            start.make_admin()
             server.serve(settings, start.ready)
         finally:
             start.end()
-    finally:
-        ctx.db.close()
+            ctx.db.close()
+    print("Corral has ended.", flush=True)
 
 
 class _Start:
     """What goes on beside the server from its first answer on, until the start is complete."""
 
-    def __init__(self, ctx: Context, wanted: bool, password: str | None) -> None:
+    def __init__(self, ctx: Context, wanted: bool) -> None:
         self._ctx = ctx
         self._starter = Starter(ctx) if wanted else None
-        self._password = password
+        self._password: str | None = None
         self._ended = threading.Event()
         self._done = threading.Event()
+
+    def make_admin(self) -> None:
+        """Give a hub without users an administrator; the password is shown when the start is complete."""
+        if people.count_users(self._ctx):
+            return
+        given = os.environ.get("CORRAL_ADMIN_PASSWORD")
+        made_up = secrets.token_urlsafe(12)
+        # kept before the account is made: whatever cuts the start off, nobody is locked out
+        self._password = None if given else made_up
+        try:
+            people.create_user(
+                self._ctx, _ADMIN, given or made_up, fullname="Administrator", is_admin=True, trusted=True
+            )
+        except Conflict:
+            # another process of the same hub was first
+            self._password = None
 
     def ready(self, address: str) -> None:
         """The hub answers: fill it if it is new, then say what to try."""
@@ -61,7 +82,6 @@ class _Start:
         if self._password is not None:
             # the start was cut off, or failed, before the password was shown
             print(self._sign_in(), flush=True)
-        print("Corral has ended.", flush=True)
 
     def _say(self, address: str) -> None:
         lines = [
@@ -83,16 +103,3 @@ class _Start:
         if password is None:
             return ""
         return f"Sign in as {_ADMIN} with the password {password} (shown only now; change it in the settings)"
-
-
-def _first_admin(ctx: Context) -> str | None:
-    """Make the administrator of a hub without users. Returns the password if it was made up here."""
-    if people.count_users(ctx):
-        return None
-    given = os.environ.get("CORRAL_ADMIN_PASSWORD")
-    password = given or secrets.token_urlsafe(12)
-    try:
-        people.create_user(ctx, _ADMIN, password, fullname="Administrator", is_admin=True, trusted=True)
-    except Conflict:
-        return None  # another process of the same hub was first
-    return None if given else password
