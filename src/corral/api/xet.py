@@ -11,9 +11,11 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends
 from starlette.requests import ClientDisconnect, Request
@@ -41,6 +43,8 @@ _BATCH = 2 << 20
 _READ = 1 << 20
 #: seconds between two lines while a shard is checked; clients give up after two minutes of silence
 _HEARTBEAT = 5.0
+#: shards that one web process checks at a time; others wait, and leave threads to other requests
+_checks = CapacityLimiter(8)
 
 
 # --- tokens ------------------------------------------------------------------------------------------------------
@@ -139,37 +143,46 @@ async def upload_xorb(request: Request, caller: Writer, prefix: str, hash: str) 
 @router.post(_CAS + "/shards")
 @router.post(_CAS + "/shard/{prefix}/{hash}")
 async def upload_shard(request: Request, caller: Writer) -> Response:
-    parsed = await run_sync(shard.parse, await _body(request, shard.MAX_SHARD))
-    await run_sync(register.register, caller.ctx, caller.grant.repo_id, parsed)
+    work = await _registration(request, caller, lambda done, total: None)
+    await work
     return Json({"result": 1})
 
 
 @router.post(_CAS + "/v2/shards")
 async def upload_shard_with_progress(request: Request, caller: Writer) -> Response:
     """As v1, but tells how far the check has come. What fails at once fails with a status, the rest with a line."""
-    parsed = await run_sync(shard.parse, await _body(request, shard.MAX_SHARD))
-    told = [0, 0]
+    told = (0, 0)
+    gone = False
 
     def progress(done: int, total: int) -> None:
-        told[:] = done, total
-
-    work = asyncio.ensure_future(
-        run_sync(register.register, caller.ctx, caller.grant.repo_id, parsed, progress),
-    )
-    if await _finished(work, 1.0):
-        work.result()
+        nonlocal told
+        told = done, total
+        if gone:
+            raise Busy("The client went away.", retry_after=1)
 
     async def lines() -> AsyncIterator[bytes]:
-        while not await _finished(work, _HEARTBEAT):
-            yield _line(type="validating", verified=told[0], total=told[1])
+        nonlocal gone
         try:
+            while not await _finished(work, _HEARTBEAT):
+                yield _line(type="validating", verified=told[0], total=told[1])
             work.result()
+            yield _line(type="result", result=1)
         except HubError as error:
             yield _line(type="error", message=error.message, retryable=isinstance(error, Busy))
-        else:
-            yield _line(type="result", result=1)
+        finally:
+            gone = True
 
+    work = await _registration(request, caller, progress)
+    if await _finished(work, 1.0):
+        work.result()
     return StreamingResponse(lines(), media_type="application/x-ndjson", headers={"Cache-Control": "no-cache"})
+
+
+async def _registration(request: Request, caller: _Caller, progress: register.Progress) -> asyncio.Future[Any]:
+    """The work of taking in the shard that the request brings, begun in a thread. Raises InvalidShard."""
+    parsed = await run_sync(shard.parse, await _body(request, shard.MAX_SHARD))
+    begin = partial(register.register, caller.ctx, caller.grant.repo_id, parsed, progress)
+    return asyncio.ensure_future(run_sync(begin, limiter=_checks))
 
 
 def _line(**members: object) -> bytes:

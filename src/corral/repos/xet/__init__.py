@@ -11,6 +11,7 @@ Who may do what:
   never ask again. What it must do for each run of chunks that it names is prove that it has them, by a keyed hash over
   their hashes (the protocol's verification hash). Without the bytes nobody can compute that hash: the hub tells nobody
   the hash of a chunk, since deduplication answers hold keyed hashes only, which can be recognised but not undone.
+  (So whoever has all bytes of a run of chunks can find out whether the hub has them too; nobody else can.)
 - *Be told of a xorb* (a deduplication answer). Only of xorbs that uploads to a repository brought or used which the
   asker may read.
 

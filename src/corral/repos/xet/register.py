@@ -22,8 +22,14 @@ from corral.repos.xet.xorb import ChunkIndex
 from corral.storage import schema as t
 from corral.storage.upsert import insert_missing
 
-#: called with (bytes of files verified, bytes in all)
+#: called with (bytes of files verified, bytes in all), every 64 MB; what it raises ends the check
 Progress = Callable[[int, int], None]
+
+#: bytes of one file, as on Hugging Face; a few bytes of shard can name the same chunks again and again
+MAX_FILE = 500 * 10**9
+#: bytes and chunks of all files of one shard: what a shard of the largest size has without deduplication, times ten
+MAX_TOTAL = 10**12
+MAX_CHUNKS = 2**24
 
 
 @dataclass(slots=True)
@@ -65,10 +71,22 @@ def register(ctx: Context, repo_id: int, shard: Shard, progress: Progress = lamb
 
 
 def _require_xorbs(ctx: Context, shard: Shard) -> None:
-    """All xorbs that the shard names are here, and stay while it is checked."""
+    """The shard asks for no endless work; all xorbs that it names are here, and stay while it is checked."""
     named = {hashing.to_hex(raw) for raw, _ in shard.xorbs}
+    total = chunks = 0
     for file in shard.files:
-        named.update({hashing.to_hex(raw) for raw in {term.xorb for term in file.terms()}})
+        size = 0
+        used: set[bytes] = set()
+        for term in file.terms():
+            size += term.size
+            chunks += max(0, term.end - term.start)
+            used.add(term.xorb)
+        if size > MAX_FILE:
+            raise InvalidShard(f"The file {file.hash} has more than {MAX_FILE} bytes: split it.")
+        total += size
+        named.update(map(hashing.to_hex, used))
+    if total > MAX_TOTAL or chunks > MAX_CHUNKS:
+        raise InvalidShard(f"The shard has more than {MAX_TOTAL} bytes or {MAX_CHUNKS} chunks of files: split it.")
     if xorbs.touch(ctx, named) < len(named):
         raise InvalidShard("The shard names a xorb that was not uploaded: upload all xorbs before their shard.")
 

@@ -178,3 +178,15 @@ def test_what_the_disk_damaged_is_told_not_sent(ctx: Context, repo: Repo) -> Non
                 sink.commit(key(X.hash))
         with files.open_file(ctx, hashing.to_hex(file_hash(PARTS))) as file, pytest.raises(files.DamagedFile):
             file.read()
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MAX_FILE", 50_000), ("MAX_TOTAL", 100_000), ("MAX_CHUNKS", 5)])
+def test_naming_the_same_chunks_again_and_again_is_bounded(
+    ctx: Context, repo: Repo, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    upload(ctx, repo, Y)
+    monkeypatch.setattr(f"corral.repos.xet.register.{limit}", most)
+    fine = parse(shard([file_block([(Y, 0, 2)] * 2)]))
+    register(ctx, repo.id, fine)
+    with pytest.raises(InvalidShard, match="more than"):
+        register(ctx, repo.id, parse(shard([file_block([(Y, 0, 2)] * 3), file_block([(Y, 1, 2)] * 7)])))
