@@ -11,7 +11,8 @@ from corral.api.deps import Ctx, Rid
 from corral.api.wire import Json, next_link
 from corral.catalogue import likes
 from corral.core.clock import iso
-from corral.core.errors import BadRequest
+from corral.core.errors import BadRequest, RepoNotFound
+from corral.core.ids import RepoId, RepoType
 from corral.repos import lookup
 
 router = APIRouter()
@@ -40,6 +41,13 @@ def unlike(ctx: Ctx, rid: Rid) -> Response:
     """Take a like back."""
     likes.unlike(ctx, lookup.find(ctx, rid))
     return Json({"success": True})
+
+
+@router.api_route("/api/{types:types}/{name:seg}/like", methods=["POST", "DELETE"])
+def like_one_segment(ctx: Ctx, types: str, name: str) -> Response:
+    """Ids without an owner parse, and name nothing here."""
+    lookup.find(ctx, RepoId.parse(RepoType.from_plural(types), name))
+    raise RepoNotFound
 
 
 @router.get("/api/{types:types}/{repo:repo}/likers")

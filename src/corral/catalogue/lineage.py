@@ -29,7 +29,7 @@ def spaces_using(ctx: Context, names: Sequence[str], type: RepoType = RepoType.M
         .join(t.repos, t.repos.c.id == t.tags.c.repo_id)
         .join(t.listings, t.listings.c.repo_id == t.tags.c.repo_id)
         .where(t.tags.c.tag.in_(tags), t.tags.c.type == RepoType.SPACE, t.tags.c.kind == "uses", visible(ctx))
-        .order_by(t.listings.c.trending.desc(), t.repos.c.id)
+        .order_by(t.listings.c.trending.desc(), t.repos.c.id.desc())
     )
     with ctx.db.read() as c:
         for tag, space in c.execute(query):

@@ -21,6 +21,7 @@ Open = Callable[[int, int], BinaryIO]
 MOST_HEADER = 8 * 2**20
 _MOST_GGUF = 256 * 2**10
 _MOST_KEYS = 200
+_MOST_DIMENSIONS = 16
 
 
 def safetensors(open: Open) -> dict[str, int] | None:
@@ -45,7 +46,9 @@ def safetensors(open: Open) -> dict[str, int] | None:
         if name == "__metadata__" or not isinstance(tensor, dict):
             continue
         shape, dtype = tensor.get("shape"), tensor.get("dtype")
-        if isinstance(shape, list) and isinstance(dtype, str) and all(type(n) is int and n >= 0 for n in shape):
+        if not isinstance(shape, list) or not isinstance(dtype, str) or len(shape) > _MOST_DIMENSIONS:
+            continue
+        if all(type(n) is int and n >= 0 for n in shape):
             counts[dtype[:16]] += math.prod(shape)
     return {dtype: min(count, 2**62) for dtype, count in counts.items() if count}
 
