@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -15,118 +14,137 @@ import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
-from building.serving import Serving
-from corral.accounts import device, people
-from corral.context import Context, shared_secret
-from corral.core.actor import Actor
-from corral.core.settings import Settings
-from corral.storage.blobs import connect
-from corral.storage.database import Database
-
-
-@pytest.fixture(scope="module")
-def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with Serving(tmp_path_factory.mktemp("hub") / "data") as running:
-        running.wait_for("hf upload")
-        running.command(
-            "user", "create", "Ann", "--email", "ann@example.org", "--fullname", "Ann A.", typed="correct horse"
-        )
-        running.command("org", "create", "labs", "--admin", "ann", "--fullname", "The Labs")
-        yield running
-
-
-@pytest.fixture(scope="module")
-def token(serving: Serving) -> str:
-    return serving.command("token", "create", "ann", "--role", "write", "--name", "laptop").strip()
+from building.hub import Hub, Person
+from corral.accounts import device, orgs, people, sessions, tokens
+from corral.context import Context
+from corral.core.actor import Actor, TokenRole
 
 
 @pytest.fixture
-def as_ann(serving: Serving) -> Iterator[Context]:
+def ann(each_hub: Hub) -> Person:
+    """Ann, who administers the organization `…-labs`, with a token called `laptop`."""
+    ctx, name = each_hub.ctx, f"Ann-{secrets.token_hex(3)}"
+    user = people.create_user(ctx, name, email=f"{name}@example.org", fullname="Ann A.", trusted=True)
+    orgs.create_org(ctx, f"{name}-labs", fullname="The Labs", admin_id=user.id)
+    return Person(each_hub.url, name, tokens.create(ctx, user.id, "laptop", TokenRole.WRITE))
+
+
+@pytest.fixture
+def as_ann(each_hub: Hub, ann: Person) -> Context:
     """The hub as Ann sees it who is signed in on a page."""
-    settings = Settings(data=serving.data)
-    db = Database(settings.database_url)
-    ctx = Context(settings, db, connect(settings.storage_url), shared_secret(db))
-    yield ctx.acting_as(Actor(people.find_user(ctx, "ann").id, "Ann"))
-    db.close()
+    user = people.find_user(each_hub.ctx, ann.name)
+    return each_hub.ctx.acting_as(Actor(user.id, user.name))
 
 
-def test_whoami_tells_who_with_which_token_in_which_organizations(serving: Serving, token: str) -> None:
-    me = HfApi(endpoint=serving.url, token=token).whoami()
-    assert (me["type"], me["name"], me["fullname"], me["email"]) == ("user", "Ann", "Ann A.", "ann@example.org")
+def test_whoami_tells_who_with_which_token_in_which_organizations(ann: Person) -> None:
+    me = ann.api.whoami()
+    assert (me["type"], me["name"], me["fullname"]) == ("user", ann.name, "Ann A.")
+    assert (me["email"], me["emailVerified"]) == (f"{ann.name}@example.org", True)
     assert re.fullmatch("[0-9a-f]{24}", me["id"])
-    assert [(org["name"], org["fullname"], org["roleInOrg"]) for org in me["orgs"]] == [("labs", "The Labs", "admin")]
+    in_orgs = [(org["name"], org["fullname"], org["roleInOrg"]) for org in me["orgs"]]
+    assert in_orgs == [(f"{ann.name}-labs", "The Labs", "admin")]
     access = me["auth"]["accessToken"]
     assert (access["displayName"], access["role"]) == ("laptop", "write")
-    assert me["avatarUrl"].startswith(serving.url)
+    assert me["avatarUrl"].startswith(ann.url)
     picture = httpx.get(me["avatarUrl"])
     assert picture.headers["content-type"] == "image/svg+xml"
     assert "<svg" in picture.text
 
 
-def test_nobody_and_a_wrong_token_are_told_so(serving: Serving) -> None:
+def test_nobody_and_a_wrong_token_are_told_so(each_hub: Hub) -> None:
     with pytest.raises(HfHubHTTPError, match="Invalid user token") as refused:
-        HfApi(endpoint=serving.url, token="hf_" + "x" * 34).whoami()
+        HfApi(endpoint=each_hub.url, token="hf_" + "x" * 34).whoami()
     assert refused.value.response.status_code == 401
-    assert httpx.get(f"{serving.url}/api/whoami-v2").status_code == 401
+    assert httpx.get(f"{each_hub.url}/api/whoami-v2").status_code == 401
 
 
-def test_a_revoked_token_ends_at_once(serving: Serving) -> None:
-    secret = serving.command("token", "create", "ann").strip()
-    api = HfApi(endpoint=serving.url, token=secret)
-    assert api.whoami()["name"] == "Ann"
-    number = serving.command("token", "list", "ann").split("\t")[0]
-    serving.command("token", "revoke", "ann", number)
+def test_a_revoked_token_ends_at_once(each_hub: Hub, ann: Person) -> None:
+    assert ann.api.whoami()["name"] == ann.name
+    user = people.find_user(each_hub.ctx, ann.name)
+    tokens.revoke(each_hub.ctx, user.id, tokens.list_tokens(each_hub.ctx, user.id)[0].id)
     with pytest.raises(HfHubHTTPError):
-        api.whoami()
+        ann.api.whoami()
 
 
-def test_profiles_are_read_by_the_client(serving: Serving, token: str) -> None:
-    api = HfApi(endpoint=serving.url, token=token)
-    user = api.get_user_overview("aNN")
-    assert (user.username, user.fullname, user.user_type) == ("Ann", "Ann A.", "user")
-    assert [org.name for org in user.orgs] == ["labs"]
-    org = api.get_organization_overview("labs")
-    assert (org.name, org.fullname, org.num_users) == ("labs", "The Labs", 1)
-    assert [member.username for member in api.list_organization_members("labs")] == ["Ann"]
-    for missing in (api.get_user_overview, api.get_organization_overview):
+def test_profiles_are_read_by_the_client(ann: Person) -> None:
+    user = ann.api.get_user_overview(ann.name.upper())
+    assert (user.username, user.fullname, user.user_type) == (ann.name, "Ann A.", "user")
+    assert [org.name for org in user.orgs] == [f"{ann.name}-labs"]
+    org = ann.api.get_organization_overview(f"{ann.name}-labs")
+    assert (org.name, org.fullname, org.num_users) == (f"{ann.name}-labs", "The Labs", 1)
+    assert [member.username for member in ann.api.list_organization_members(f"{ann.name}-labs")] == [ann.name]
+    for missing in (ann.api.get_user_overview, ann.api.get_organization_overview):
         with pytest.raises(HfHubHTTPError) as refused:
             missing("nobody")
         assert refused.value.response.status_code == 404
 
 
+def test_a_profile_counts_the_repositories_that_the_caller_may_see(each_hub: Hub, ann: Person) -> None:
+    ann.api.create_repo(f"{ann.name}/open")
+    ann.api.create_repo(f"{ann.name}/closed", private=True)
+    assert ann.api.get_user_overview(ann.name).num_models == 2
+    assert each_hub.person().api.get_user_overview(ann.name).num_models == 1
+
+
+def test_tokens_are_made_and_revoked_by_a_token_that_may(each_hub: Hub, ann: Person) -> None:
+    with ann.client() as client:
+        made = client.post("/api/settings/tokens", json={"displayName": "reader", "role": "read"})
+        assert made.status_code == 201
+        reader = Person(ann.url, ann.name, made.json()["token"])
+        assert client.post("/api/settings/tokens", json={"displayName": "x", "role": "admin"}).status_code == 403
+        assert client.post("/api/settings/tokens", json={"displayName": "x", "role": "all"}).status_code == 400
+        listed = client.get("/api/settings/tokens").json()
+        assert [(t["displayName"], t["role"]) for t in listed] == [("reader", "read"), ("laptop", "write")]
+        assert not any(reader.token in str(value) for t in listed for value in t.values())
+    assert reader.api.whoami()["auth"]["accessToken"]["role"] == "read"
+    with reader.client() as client:
+        assert client.post("/api/settings/tokens", json={"displayName": "x"}).status_code == 403
+        assert client.delete(f"/api/settings/tokens/{listed[0]['id']}").status_code == 403
+    with ann.client() as client:
+        assert client.delete(f"/api/settings/tokens/{listed[0]['id']}").status_code == 200
+        assert client.delete(f"/api/settings/tokens/{listed[0]['id']}").status_code == 404
+    with pytest.raises(HfHubHTTPError):
+        reader.api.whoami()
+
+
+def test_a_cookie_makes_changes_only_from_the_hubs_own_pages(each_hub: Hub, as_ann: Context) -> None:
+    cookie = {"token": sessions.start(as_ann, as_ann.actor.account_id or 0)}
+    with httpx.Client(base_url=each_hub.url, cookies=cookie) as browser:
+        assert browser.get("/api/whoami-v2").json()["auth"] == {"type": "session"}
+        wanted = {"displayName": "stolen", "role": "write"}
+        for origin in ("https://evil.example", "null", "http://localhost:1"):
+            refused = browser.post("/api/settings/tokens", json=wanted, headers={"Origin": origin})
+            assert (refused.status_code, refused.headers["X-Error-Code"]) == (403, "CsrfMismatch")
+        assert browser.post("/api/settings/tokens", json=wanted, headers={"Origin": each_hub.url}).status_code == 201
+
+
 class Client:
-    """The `hf` command with a home of its own."""
+    """The `hf` command with a home of its own, in which nobody is signed in."""
 
-    def __init__(self, home: Path, endpoint: str) -> None:
-        self.environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))},
-            "HF_HOME": str(home),
-            "HF_ENDPOINT": endpoint,
-            "HF_HUB_DISABLE_UPDATE_CHECK": "1",
-            "PYTHONUNBUFFERED": "1",
-        }
+    def __init__(self, home: Path, person: Person) -> None:
+        self._environment = person.environment(home) | {"PYTHONUNBUFFERED": "1", "HF_HUB_DISABLE_UPDATE_CHECK": "1"}
+        del self._environment["HF_TOKEN"]
 
-    def start(self, *args: str) -> subprocess.Popen[str]:
-        command = [str(Path(sys.executable).parent / "hf"), *args]
+    def start(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            command,
-            env=self.environment,
+            [Path(sys.executable).with_name("hf"), *words],
+            env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def __call__(self, *args: str) -> str:
-        process = self.start(*args)
+    def __call__(self, *words: str) -> str:
+        process = self.start(*words)
         out, _ = process.communicate(timeout=120)
         assert process.returncode == 0, out
         return out
 
 
 @pytest.fixture
-def hf(serving: Serving, tmp_path: Path) -> Client:
-    return Client(tmp_path / "home", serving.url)
+def hf(ann: Person, home: Path) -> Client:
+    return Client(home, ann)
 
 
 def _code(process: subprocess.Popen[str]) -> str:
@@ -146,8 +164,7 @@ def test_hf_auth_login_by_device_code_which_is_its_default(hf: Client, as_ann: C
     device.decide(as_ann, code, approve=True)
     out, _ = login.communicate(timeout=60)
     assert login.returncode == 0, out
-    assert "Ann" in hf("auth", "whoami")
-    assert "labs" in hf("auth", "whoami")
+    assert f"{as_ann.actor.name}-labs" in hf("auth", "whoami")
 
 
 def test_hf_auth_login_hears_a_refusal(hf: Client, as_ann: Context) -> None:
@@ -158,13 +175,13 @@ def test_hf_auth_login_hears_a_refusal(hf: Client, as_ann: Context) -> None:
     assert "denied" in out
 
 
-def test_hf_auth_login_with_a_pasted_token(hf: Client, token: str) -> None:
-    hf("auth", "login", "--token", token)
-    assert "Ann" in hf("auth", "whoami")
+def test_hf_auth_login_with_a_pasted_token(hf: Client, ann: Person) -> None:
+    hf("auth", "login", "--token", ann.token)
+    assert ann.name in hf("auth", "whoami")
     assert "laptop" in hf("auth", "list")
 
 
-def test_the_token_endpoint_refuses_as_oauth_says(serving: Serving) -> None:
+def test_the_token_endpoint_refuses_as_oauth_says(each_hub: Hub) -> None:
     for form, code in (
         ({"grant_type": "refresh_token", "refresh_token": "x"}, "invalid_grant"),
         ({"grant_type": "password"}, "unsupported_grant_type"),
@@ -172,9 +189,9 @@ def test_the_token_endpoint_refuses_as_oauth_says(serving: Serving) -> None:
         ({"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": "x"}, "invalid_grant"),
     ):
         # an OAuth client's own credentials are no access token
-        answer = httpx.post(f"{serving.url}/oauth/token", data=form, auth=("client", "secret"))
+        answer = httpx.post(f"{each_hub.url}/oauth/token", data=form, auth=("client", "secret"))
         assert answer.status_code == 400
         body = json.loads(answer.text)
         assert body["error"] == code
         assert body["error_description"]
-    assert httpx.post(f"{serving.url}/oauth/device").json()["error"] == "invalid_client"
+    assert httpx.post(f"{each_hub.url}/oauth/device").json()["error"] == "invalid_client"

@@ -43,13 +43,6 @@ def create_org(
     return people.get(ctx, org_id)
 
 
-def found(ctx: Context, name: str, fullname: str = "") -> Account:
-    """Make an organization that the actor administers. Raises Unauthorized or Forbidden unless he may write."""
-    user_id = rights.require_signed_in(ctx.actor)
-    rights.require_admin(ctx.actor, user_id)
-    return create_org(ctx, name, fullname=fullname, admin_id=user_id)
-
-
 def members(ctx: Context, org: Account) -> list[Membership]:
     """The organization's members by name."""
     query = (
