@@ -88,8 +88,11 @@ class _Addresses:
     def transfer(self, operation: str, planned: list[Planned]) -> str:
         if operation == "upload" and self._xet:
             return "xet"
-        parts = self._multipart and any(p.ticket and p.size >= lfs.MULTIPART_FROM for p in planned)
+        parts = any(p.ticket is not None and self._in_parts(p.ticket) for p in planned)
         return "multipart" if operation == "upload" and parts else "basic"
+
+    def _in_parts(self, ticket: Ticket) -> bool:
+        return self._multipart and lfs.takes_parts(self._ctx, ticket)
 
     def download(self, ticket: Ticket) -> dict[str, Any]:
         return {"download": self._action("lfs-download", ticket)}
@@ -101,9 +104,9 @@ class _Addresses:
         if credentials := self._request.headers.get("authorization"):
             # git-lfs repeats what it is told here; other clients send their own
             verify |= {"header": {"Authorization": credentials}}  # type: ignore[dict-item]
-        if not (self._multipart and ticket.size >= lfs.MULTIPART_FROM):
+        if not self._in_parts(ticket):
             return {"upload": self._action("lfs-upload", ticket), "verify": verify}
-        ticket = lfs.in_parts(ticket)
+        ticket = lfs.in_parts(self._ctx, ticket)
         action = self._action("lfs-complete", ticket)
         action["header"] = {"chunk_size": str(ticket.part_size)} | {
             str(number): f"{self._href('lfs-part', ticket)}&part={number}" for number in range(1, ticket.parts + 1)
@@ -114,10 +117,10 @@ class _Addresses:
         return {"href": self._href(purpose, ticket), "expires_in": lfs.TICKET_MS // 1000}
 
     def _href(self, purpose: Purpose, ticket: Ticket) -> str:
-        query = {"repo": ticket.repo_id, "size": ticket.size, "expires": ticket.expires}
+        query: dict[str, str | int] = {"repo": ticket.repo_id, "size": ticket.size, "expires": ticket.expires}
         if ticket.upload:
-            query["upload"] = ticket.upload  # type: ignore[assignment]
-        query["signature"] = ticket.sign(self._ctx, purpose)  # type: ignore[assignment]
+            query |= {"upload": ticket.upload, "part_size": ticket.part_size}
+        query["signature"] = ticket.sign(self._ctx, purpose)
         kind = purpose.removeprefix("lfs-")
         return f"{origin(self._request)}/lfs/{kind}/{ticket.sha256}?{urlencode(query)}"
 
@@ -152,8 +155,8 @@ def locks(ctx: Ctx, rid: PageRid) -> Response:
     raise NotSupported("File locks are not supported: git lfs push works without them.")
 
 
-async def _ticket(oid: str, repo: int, size: int, expires: int, upload: str = "") -> Ticket:
-    return Ticket(repo, oid, size, expires, upload)
+async def _ticket(oid: str, repo: int, size: int, expires: int, upload: str = "", part_size: int = 1) -> Ticket:
+    return Ticket(repo, oid, size, expires, upload, part_size)
 
 
 SignedTicket = Annotated[Ticket, Depends(_ticket)]

@@ -26,6 +26,9 @@ class Settings:
     inference_memory: int = 6 * 2**30
     #: bytes of one regular (non-LFS) file in a commit, as on Hugging Face
     max_regular_file: int = 10 * 2**20
+    #: bytes from which on git-lfs uploads come in parts, where the client can do that, and bytes of one part
+    lfs_parts_from: int = 5 * 2**30
+    lfs_part_size: int = 512 * 2**20
 
     def __post_init__(self) -> None:
         data = self.data.expanduser().absolute()

@@ -31,9 +31,6 @@ Operation = Literal["upload", "download"]
 _OID = re.compile(r"[0-9a-f]{64}")
 #: no file system or object store takes more
 _MAX_SIZE = 2**62
-#: an object this large is sent in parts, so that a broken connection costs one part and not the whole
-MULTIPART_FROM = 5 * 2**30
-PART_SIZE = 512 * 2**20
 #: parts of one object; a larger object has larger parts
 MAX_PARTS = 1000
 #: how long a ticket is good for: the start of a transfer must fall into it, not its end
@@ -42,16 +39,20 @@ TICKET_MS = 24 * 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The right to move one object of one repository until `expires` (ms). `upload` names a multipart upload."""
+    """The right to move one object of one repository until `expires` (ms).
+
+    `upload` names a multipart upload, whose parts (all but the last) have `part_size` bytes.
+    """
 
     repo_id: int
     sha256: str
     size: int
     expires: int
     upload: str = ""
+    part_size: int = 1
 
     def _text(self) -> str:
-        return f"{self.repo_id} {self.sha256} {self.size} {self.expires} {self.upload}"
+        return f"{self.repo_id} {self.sha256} {self.size} {self.expires} {self.upload} {self.part_size}"
 
     def sign(self, ctx: Context, purpose: Purpose) -> str:
         return ctx.sign(purpose, self._text())
@@ -62,10 +63,6 @@ class Ticket:
             raise Forbidden("This link is not valid: ask the LFS batch address for a new one.", code="InvalidLink")
         if ctx.clock() > self.expires:
             raise Forbidden("This link has expired: ask the LFS batch address for a new one.", code="ExpiredLink")
-
-    @property
-    def part_size(self) -> int:
-        return max(PART_SIZE, ceil(self.size / MAX_PARTS))
 
     @property
     def parts(self) -> int:
@@ -132,9 +129,15 @@ def _check(item: Any) -> Planned:
     return told
 
 
-def in_parts(ticket: Ticket) -> Ticket:
+def takes_parts(ctx: Context, ticket: Ticket) -> bool:
+    """Whether the object is so large that a broken connection should cost a part and not the whole."""
+    return ticket.size >= max(1, ctx.settings.lfs_parts_from)
+
+
+def in_parts(ctx: Context, ticket: Ticket) -> Ticket:
     """The ticket of a new multipart upload of the same object."""
-    return replace(ticket, upload=secrets.token_hex(12))
+    part_size = max(ctx.settings.lfs_part_size, ceil(ticket.size / MAX_PARTS))
+    return replace(ticket, upload=secrets.token_hex(12), part_size=part_size)
 
 
 def verify(ctx: Context, repo: Repo, oid: object, size: object) -> None:

@@ -197,7 +197,7 @@ def test_a_commit_does_not_name_what_is_swept_meanwhile(
 def test_leftovers_of_crashes_go(ann: Context, repo: Repo, time: Time) -> None:
     scratch = ann.settings.data / "tmp" / "push-dead"
     scratch.mkdir()
-    whole = lfs.in_parts(Ticket(repo.id, "0" * 64, 7, ann.clock() + 1000))
+    whole = lfs.in_parts(ann, Ticket(repo.id, "0" * 64, 7, ann.clock() + 1000))
     lfs.receive_part(ann, whole, 1, [b"1234567"])
     gc.collect(ann)
     assert scratch.exists()

@@ -133,7 +133,7 @@ def test_malformed_objects_are_refused_one_by_one(ann: Context, repo: Repo, item
 def test_another_size_than_the_known_one_is_refused(ann: Context, repo: Repo) -> None:
     lfs.receive(ann, ticket(ann, repo), [DATA])
     for operation in ("upload", "download"):
-        (plan,) = lfs.plan(ann, repo, operation, [{"oid": OID, "size": 1}])  # type: ignore[arg-type]
+        (plan,) = lfs.plan(ann, repo, operation, [{"oid": OID, "size": 1}])
         assert plan.error is not None
         assert plan.error[0] == 422
 
@@ -148,6 +148,7 @@ def test_a_ticket_is_good_for_what_it_says_alone(ann: Context, repo: Repo, other
         replace(good, size=1),
         replace(good, expires=good.expires + 1),
         replace(good, upload="x"),
+        replace(good, part_size=2),
     ]
     for bad in forged:
         with pytest.raises(Forbidden, match="not valid"):
@@ -161,41 +162,39 @@ def test_a_ticket_is_good_for_what_it_says_alone(ann: Context, repo: Repo, other
 
 
 @pytest.fixture
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lfs, "PART_SIZE", 3000)
+def parts(ann: Context, repo: Repo) -> Ticket:
+    """An upload in three parts."""
+    small = replace(ann, settings=replace(ann.settings, lfs_part_size=3000))
+    return lfs.in_parts(small, ticket(ann, repo))
 
 
-@pytest.mark.usefixtures("small_parts")
-def test_an_object_in_parts(ann: Context, repo: Repo) -> None:
-    whole = lfs.in_parts(ticket(ann, repo))
-    assert whole.parts == 3
-    etags = {lfs.receive_part(ann, whole, n, [DATA[(n - 1) * 3000 : n * 3000]]) for n in (2, 1, 3)}
+def test_an_object_in_parts(ann: Context, repo: Repo, parts: Ticket) -> None:
+    assert parts.parts == 3
+    etags = {lfs.receive_part(ann, parts, n, [DATA[(n - 1) * 3000 : n * 3000]]) for n in (2, 1, 3)}
     assert len(etags) == 3
-    lfs.complete(ann, whole)
+    lfs.complete(ann, parts)
     assert blobs.held(ann, repo.id, [OID]) == {OID: len(DATA)}
     assert list(ann.blobs.keys("parts/")) == []
     # a client that did not hear the answer asks again
-    lfs.complete(ann, whole)
+    lfs.complete(ann, parts)
 
 
-@pytest.mark.usefixtures("small_parts")
-def test_parts_that_are_missing_or_wrong(ann: Context, repo: Repo) -> None:
-    whole = lfs.in_parts(ticket(ann, repo))
+def test_parts_that_are_missing_or_wrong(ann: Context, parts: Ticket) -> None:
     for number, data in ((0, DATA[:3000]), (4, DATA[:3000]), (1, DATA[:2999]), (3, DATA[:3000])):
         with pytest.raises(Unprocessable):
-            lfs.receive_part(ann, whole, number, [data])
-    lfs.receive_part(ann, whole, 1, [DATA[:3000]])
+            lfs.receive_part(ann, parts, number, [data])
+    lfs.receive_part(ann, parts, 1, [DATA[:3000]])
     with pytest.raises(Unprocessable, match="Part 2"):
-        lfs.complete(ann, whole)
-    lfs.receive_part(ann, whole, 2, [DATA[:3000]])
-    lfs.receive_part(ann, whole, 3, [DATA[6000:]])
+        lfs.complete(ann, parts)
+    lfs.receive_part(ann, parts, 2, [DATA[:3000]])
+    lfs.receive_part(ann, parts, 3, [DATA[6000:]])
     with pytest.raises(Unprocessable, match="SHA-256"):
-        lfs.complete(ann, whole)
+        lfs.complete(ann, parts)
     assert list(ann.blobs.keys("blobs/")) == []
 
 
 def test_parts_grow_with_the_object(ann: Context, repo: Repo) -> None:
-    huge = ticket(ann, repo, 10**15)
+    huge = lfs.in_parts(ann, ticket(ann, repo, 10**15))
     assert huge.parts <= lfs.MAX_PARTS
     assert huge.part_size * huge.parts >= huge.size
 
