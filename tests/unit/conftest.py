@@ -18,15 +18,6 @@ from corral.storage.database import Database
 from corral.storage.migrate import upgrade
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    try:
-        with postgres.server() as url:
-            yield url
-    except postgres.NoPostgres as error:
-        pytest.skip(str(error))
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database: each test that asks for it runs on SQLite and on PostgreSQL."""

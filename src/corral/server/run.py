@@ -33,7 +33,7 @@ Factory = Callable[[Settings], ASGIApp]
 OnReady = Callable[[str], None]
 
 #: seconds that requests under way get when the hub is told to stop, and seconds until it stops whatever happens
-_GRACE = 1.5
+_GRACE = 1.0
 _LAST_RESORT = 10.0
 #: seconds between requests that a connection is kept
 _KEEP_ALIVE = 75
@@ -170,6 +170,9 @@ def _web_process(build: Factory, settings: Settings, listening: socket.socket, p
     """What each of several web processes does. It says once that it answers, and ends with the one that started it."""
     threading.Thread(target=_end_with, args=(parent,), name="parent", daemon=True).start()
     _Server(build(settings), partial(parent.send, True)).run(sockets=[listening])
+    # all is put away: taking the interpreter apart would only take time
+    logging.shutdown()
+    os._exit(0)
 
 
 def _end_with(parent: Connection) -> None:
