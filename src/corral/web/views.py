@@ -174,3 +174,14 @@ def tag_chip(tag: str, kind: str | None, type: RepoType) -> Chip:
     elif prefix == "arxiv":
         return Chip(f"arXiv {rest}", f"https://arxiv.org/abs/{rest}", "file")
     return Chip(label, f"/{type.plural}?{urlencode({name: rest if name != 'other' else tag})}", icon)
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An entry of a discussion: a comment has `html`, anything else `words` that follow the name."""
+
+    by: str
+    at: int
+    html: Markup
+    words: str
+    edited: bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from corral.web.pages import (
+    community,
     editing,
     entrance,
     files,
@@ -20,5 +21,5 @@ from corral.web.pages import (
 
 def routers() -> list[APIRouter]:
     """Every router, in the order in which addresses are tried: `/OWNER/NAME` and `/OWNER` take what is left."""
-    areas = (theme, lists, entrance, settings, repo_settings, files, editing, history, repository, profile)
+    areas = (theme, lists, entrance, settings, repo_settings, files, editing, history, community, repository, profile)
     return [area.router for area in areas]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form
 from starlette.requests import Request
@@ -14,6 +14,8 @@ from corral.catalogue.listing import Listing
 from corral.context import Context
 from corral.core.errors import EntryNotFound, RevisionNotFound, TooLarge
 from corral.core.ids import RepoType
+from corral.inference.service import InferenceService
+from corral.inference.widget import describe
 from corral.repos import lookup, read
 from corral.repos.lookup import Repo
 from corral.web import markdown, shaping, snippets
@@ -48,6 +50,8 @@ def repository(request: Request, ctx: PageCtx, rid: PageId) -> Response:
     text = _card_text(ctx, repo)
     body = markdown.render(text, Base(repo.rid.path)) if text is not None else None
     model = repo.type is RepoType.MODEL
+    widget = _widget(request, ctx, repo) if model else None
+    calls = snippets.calls(repo.full_name, widget["input"], origin(request)) if widget and widget["runnable"] else []
     return page(
         request,
         ctx,
@@ -67,8 +71,16 @@ def repository(request: Request, ctx: PageCtx, rid: PageId) -> Response:
         license_link=next(iter(cards.strings(known.details.card, "license_link")), ""),
         license_name=next(iter(cards.strings(known.details.card, "license_name")), ""),
         tensors=_tensors(known),
-        widget=None,
+        widget=widget,
+        calls=calls,
     )
+
+
+def _widget(request: Request, ctx: Context, repo: Repo) -> dict[str, Any] | None:
+    """What the island shows; None for a model without weights, of which there is nothing to say."""
+    service: InferenceService = request.app.state.inference
+    found = describe(service, service.models.find(ctx, repo.rid))
+    return found if found["task"] else None
 
 
 def _bases(ctx: Context, repo: Repo) -> list[Chip]:
