@@ -71,7 +71,7 @@ def open_file(ctx: Context, file_hash: str, start: int = 0, length: int | None =
     file = find(ctx, file_hash)
     start = min(start, file.size)
     end = file.size if length is None else min(file.size, start + length)
-    return cast(BinaryIO, io.BufferedReader(_Stream(ctx, file.terms, start, end), _READ))
+    return cast(BinaryIO, _Stream(ctx, file.terms, start, end))
 
 
 def pieces(ctx: Context, terms: Terms, start: int, end: int) -> Generator[bytes]:
@@ -136,14 +136,14 @@ def _chunks(ctx: Context, run: Run, stored: int, decoder: Decoder) -> Generator[
             rest = bytes(data[at:])
 
 
-class _Stream(io.RawIOBase):
+class _Stream(io.BufferedIOBase):
     """The bytes of a file from `start` up to `end`, as a file object of its own."""
 
     def __init__(self, ctx: Context, terms: Terms, start: int, end: int) -> None:
         self._ctx = ctx
         self._terms = terms
         self._start = start
-        self._end = end
+        self._size = end - start
         self._at = 0
         self._pieces: Generator[bytes] | None = None
         self._piece = memoryview(b"")
@@ -158,23 +158,37 @@ class _Stream(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = (0, self._at, self._end - self._start)[whence]
+        base = (0, self._at, self._size)[whence]
         target = max(0, base + offset)
         if target != self._at:
             self._drop()
             self._at = target
         return target
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+    def read(self, size: int | None = -1) -> bytes:
+        left = self._size - self._at
+        if size is not None and size >= 0:
+            left = min(left, size)
+        parts: list[memoryview] = []
+        while left > 0:
+            part = self._next(left)
+            left -= len(part)
+            parts.append(part)
+        return b"".join(parts)
+
+    def read1(self, size: int = -1) -> bytes:
+        """What one chunk still has, at most `size` bytes of it."""
+        left = self._size - self._at
+        return bytes(self._next(left if size < 0 else min(left, size))) if left > 0 else b""
+
+    def _next(self, most: int) -> memoryview:
         if not self._piece:
             if self._pieces is None:
-                self._pieces = pieces(self._ctx, self._terms, self._start + self._at, self._end)
-            self._piece = memoryview(next(self._pieces, b""))
-        count = min(len(buffer), len(self._piece))
-        buffer[:count] = self._piece[:count]
-        self._piece = self._piece[count:]
-        self._at += count
-        return count
+                self._pieces = pieces(self._ctx, self._terms, self._start + self._at, self._start + self._size)
+            self._piece = memoryview(next(self._pieces))
+        part, self._piece = self._piece[:most], self._piece[most:]
+        self._at += len(part)
+        return part
 
     def _drop(self) -> None:
         if self._pieces is not None:
