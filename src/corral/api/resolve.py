@@ -41,7 +41,7 @@ class _BadRange(HubError):
 def resolve(request: Request, ctx: Ctx, rid: PageRid, rev: str, path: str) -> Response:
     """The bytes of a file at a revision, with the headers that clients cache by."""
     repo, commit, found = _find(ctx, rid, rev, path)
-    if downloads.counts(repo.type, found.path):
+    if downloads.counts(repo.type, found.path) and not _within_page(request):
         client = request.client.host if request.client else ""
         downloads.count(ctx, repo, found.path, client)
     return send_file(request, ctx, repo, commit, found, immutable=rev == commit)
@@ -53,6 +53,11 @@ def raw(request: Request, ctx: Ctx, rid: PageRid, rev: str, path: str) -> Respon
     repo, commit, found = _find(ctx, rid, rev, path)
     pointer = Entry(found.path, "file", found.oid, found.lfs.pointer_size) if found.lfs else found
     return send_file(request, ctx, repo, commit, pointer, immutable=rev == commit)
+
+
+def _within_page(request: Request) -> bool:
+    """Whether a browser fetches the file as a part of a page: looking at a card is no download."""
+    return request.headers.get("sec-fetch-dest") in ("image", "audio", "video")
 
 
 def _find(ctx: Context, rid: RepoId, rev: str, path: str) -> tuple[Repo, str, Entry]:

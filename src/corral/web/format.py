@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 
 from corral.core.clock import Millis, now_ms
 
-_DAY = 86_400_000
-
 
 def count(value: int | float | None) -> str:
     """1234 -> `1.23k`, 135_000_000 -> `135M`: three digits at most."""
@@ -47,6 +45,17 @@ def ago(ms: Millis, now: Millis | None = None) -> str:
         if seconds < limit:
             number = seconds // length
             return f"{number} {unit}{'' if number == 1 else 's'} ago"
+    return day(ms)
+
+
+def brief(ms: Millis, now: Millis | None = None) -> str:
+    """`now`, `5 min ago`, `3 h ago`, `3 d ago`, then the date: for cards, where room is short."""
+    seconds = max(0, (now_ms() if now is None else now) - ms) // 1000
+    for unit, length, limit in (("min", 60, 3600), ("h", 3600, 86400), ("d", 86400, 30 * 86400)):
+        if seconds < 60:
+            return "now"
+        if seconds < limit:
+            return f"{seconds // length} {unit} ago"
     return day(ms)
 
 

@@ -39,7 +39,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        name: getattr(format, name) for name in ("count", "size", "parameters", "ago", "day", "moment", "machine")
+        name: getattr(format, name)
+        for name in ("count", "size", "parameters", "ago", "brief", "day", "moment", "machine")
     }
     environment.globals |= {"static": assets.url, "repo_url": repo_url, "version": __version__}
     return environment

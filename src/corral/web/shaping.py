@@ -55,8 +55,11 @@ def head(ctx: Context, repo: Repo, known: Listing, current: str) -> Head:
     """The top of a page of `repo`; `current` is the label of the tab that it is under."""
     url = repo_url(repo.rid)
     may_write = lookup.may(ctx, repo, Right.WRITE)
+    spoken = {code.lower() for code in cards.strings(known.details.card, "language")}
     chips = [
-        tag_chip(tag, None, repo.type) for tag in known.details.tags if not tag.startswith(("region:", "base_model:"))
+        tag_chip(tag, "language" if tag in spoken else None, repo.type)
+        for tag in known.details.tags
+        if not tag.startswith(("region:", "base_model:"))
     ]
     if repo.type is RepoType.SPACE and repo.sdk and repo.sdk not in known.details.tags:
         chips.insert(0, Chip(repo.sdk, f"/spaces?sdk={repo.sdk}"))

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from corral.catalogue.vocabulary import LIBRARIES, TASKS
 from corral.core.ids import RepoId, RepoType
 from corral.repos.read import CommitInfo, Entry
+from corral.web import languages
 
 KINDS = {RepoType.MODEL: "Model", RepoType.DATASET: "Dataset", RepoType.SPACE: "Space"}
 PLURALS = {RepoType.MODEL: "Models", RepoType.DATASET: "Datasets", RepoType.SPACE: "Spaces"}
@@ -165,8 +166,10 @@ def tag_chip(tag: str, kind: str | None, type: RepoType) -> Chip:
         name, label, icon = "license", rest, "scale"
     elif prefix == "library" or kind == "library" or (not colon and tag in LIBRARIES):
         name, label, icon = "library", LIBRARIES.get(rest, rest), "code"
-    elif prefix == "language" or kind == "language":
-        name, label, icon = "language", rest, ""
+    elif prefix == "language" or (not colon and kind == "language"):
+        name, label = "language", languages.name(rest)
+    elif prefix in ("size_categories", "format", "modality"):
+        name, label = prefix, rest if prefix == "size_categories" else rest.capitalize()
     elif prefix == "dataset":
         return Chip(rest, f"/datasets/{rest}" if rest.count("/") == 1 else "", "dataset")
     elif prefix == "base_model":

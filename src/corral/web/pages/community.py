@@ -37,8 +37,7 @@ def talks(request: Request, ctx: PageCtx, rid: PageId, p: int = 0, status: str =
         "discussions.html",
         head=head,
         found=found,
-        status=status,
-        type=type,
+        state=status,
         states=[(name, with_query(request, status=name, p=None), name == status) for name in ("open", "closed")],
         earlier=with_query(request, p=p - 1 or None) if p else "",
         later=with_query(request, p=p + 1) if found.start + len(found.discussions) < found.count else "",
@@ -76,7 +75,7 @@ def _talk(request: Request, ctx: Context, rid: PageId, num: int, problem: HubErr
     discussion = discussions.find(ctx, repo, num)
     brought = discussions.changes(ctx, repo, discussion) if discussion.is_pull_request else None
     files = []
-    if brought is not None and brought.head:
+    if brought is not None and brought.head and lookup.may(ctx, repo, Right.DOWNLOAD):
         changes = read.diff(ctx, repo, brought.head, base=brought.base)
         files = diffs.files(repo.rid, brought.head, changes)
     return page(

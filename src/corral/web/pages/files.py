@@ -12,8 +12,8 @@ from starlette.responses import RedirectResponse, Response
 from corral.catalogue import cards
 from corral.context import Context
 from corral.core.ids import RepoId
-from corral.repos import commits, read, refs
-from corral.repos.lookup import Repo
+from corral.repos import commits, lookup, read, refs
+from corral.repos.lookup import Repo, Right
 from corral.repos.preupload import is_binary
 from corral.repos.read import CommitInfo, Entry
 from corral.web import highlight, markdown, shaping
@@ -129,6 +129,7 @@ def blob(request: Request, ctx: PageCtx, rid: PageId, rev: str, path: str, code:
     entry = read.entry(ctx, repo, commit, path)
     if entry.type == "directory":
         return RedirectResponse(repo_url(repo.rid, "tree", rev, path), status_code=302)
+    lookup.require(ctx, repo, Right.DOWNLOAD)
     shown = _shown(ctx, repo, commit, rev, entry, source=code == "true")
     last = read.last_commits(ctx, repo, commit, [path]).get(path)
     text = shown.lines is not None or shown.rendered is not None

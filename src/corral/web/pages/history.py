@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from corral.accounts import people
 from corral.context import Context
-from corral.repos import read
+from corral.repos import lookup, read
+from corral.repos.lookup import Right
 from corral.repos.read import CommitInfo
 from corral.web import diffs, format, shaping
 from corral.web.address import PageId
@@ -54,6 +55,7 @@ def commits(request: Request, ctx: PageCtx, rid: PageId, rev: str, p: int = 0) -
 def commit(request: Request, ctx: PageCtx, rid: PageId, sha: str) -> Response:
     repo, _, head = shaping.opened(ctx, rid, "files")
     oid = read.commit_of(ctx, repo, sha)
+    lookup.require(ctx, repo, Right.DOWNLOAD)
     info = read.commit_info(ctx, repo, oid)
     files = diffs.files(repo.rid, oid, read.diff(ctx, repo, oid))
     return page(
