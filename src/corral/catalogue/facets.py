@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -119,16 +119,23 @@ def _count_beside(ctx: Context, type: RepoType, kept: _Kept) -> None:
 def _count(ctx: Context, type: RepoType) -> Public:
     began = time.monotonic()
     everybody = ctx.acting_as(ANONYMOUS)
-    counted = (
-        select(t.tags.c.kind, t.tags.c.tag, func.count())
+    number = func.count()
+    # the index alone answers for all; the private ones, few as a rule, are taken off
+    every = select(t.tags.c.kind, t.tags.c.tag, number).where(t.tags.c.type == type, t.tags.c.kind.in_(KINDS))
+    hidden = (
+        select(t.tags.c.kind, t.tags.c.tag, number)
         .join(t.repos, t.repos.c.id == t.tags.c.repo_id)
-        .where(t.tags.c.type == type, t.tags.c.kind.in_(KINDS), visible(everybody))
-        .group_by(t.tags.c.kind, t.tags.c.tag)
+        .where(t.repos.c.type == type, ~visible(everybody), t.tags.c.kind.in_(KINDS))
     )
+    counts: Counter[tuple[str, str]] = Counter()
     with ctx.db.read() as c:
-        rows = [(kind, tag, number) for kind, tag, number in c.execute(counted)]
-        whole = select(func.count()).select_from(t.repos).where(t.repos.c.type == type, visible(everybody))
+        for kind, tag, many in c.execute(every.group_by(t.tags.c.kind, t.tags.c.tag)):
+            counts[kind, tag] = many
+        for kind, tag, many in c.execute(hidden.group_by(t.tags.c.kind, t.tags.c.tag)):
+            counts[kind, tag] -= many
+        whole = select(number).select_from(t.repos).where(t.repos.c.type == type, visible(everybody))
         total = int(c.scalar(whole) or 0)
+    rows = [(kind, tag, many) for (kind, tag), many in counts.items() if many > 0]
     now = time.monotonic()
     return Public(_ranked(rows), total, now - began, now)
 

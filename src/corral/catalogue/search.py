@@ -11,12 +11,12 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Select, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, select, tuple_
 
 from corral.context import Context
 from corral.core.errors import BadRequest
@@ -28,6 +28,8 @@ from corral.storage import schema as t
 MOST_ROWS = 1000
 #: matches that are sorted rather than found by walking an order
 _FEW = 1000
+#: rows of a tag that are counted to find the rarest
+_COUNTED = 5000
 _MOST_WORDS = 8
 _MOST_TAGS = 32
 
@@ -123,21 +125,22 @@ def _ordered(ctx: Context, filters: Filters, sort: Sort, descending: bool, few: 
         order = (key + 0, number + 0)
     else:
         query = query.where(t.repos.c.type == filters.type, t.listings.c.type == filters.type, visible(ctx))
-        query = query.where(*_conditions(filters))
+        query = query.where(*_conditions(filters, t.repos.c.id))
         order = (key, number)
     return query.order_by(*(column.desc() if descending else column.asc() for column in order))
 
 
-def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+def _conditions(filters: Filters, repo_id: ColumnElement[int]) -> list[ColumnElement[bool]]:
+    """All but the type, on the row of `repos` and `listings` that have the id `repo_id`."""
     found: list[ColumnElement[bool]] = []
-    if filters.author is not None:
-        owner = select(t.accounts.c.id).where(t.accounts.c.name_lower == filters.author.lower()).scalar_subquery()
-        found.append(t.repos.c.owner_id == owner)
-    found += [t.repos.c.full_lower.contains(word.lower(), autoescape=True) for word in filters.search]
-    found += [_tagged(t.tags.c.tag == tag) for tag in filters.tags]
-    found += [_tagged(t.tags.c.tag.in_(group)) for group in filters.any_tags]
+    # tags first, since their index alone answers
+    found += [_tagged(repo_id, t.tags.c.tag == tag) for tag in filters.tags]
+    found += [_tagged(repo_id, t.tags.c.tag.in_(group)) for group in filters.any_tags]
     if filters.linked:
-        found.append(_tagged(t.tags.c.kind == "uses"))
+        found.append(_tagged(repo_id, t.tags.c.kind == "uses"))
+    if filters.author is not None:
+        found.append(t.repos.c.owner_id == _owner(filters.author))
+    found += [t.repos.c.full_lower.contains(word.lower(), autoescape=True) for word in filters.search]
     for column, value in (
         (t.listings.c.pipeline_tag, filters.pipeline_tag),
         (t.listings.c.library, filters.library),
@@ -146,21 +149,25 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     ):
         if value is not None:
             found.append(column == value)
+    # as expressions, so that no index on them is taken instead of that of the order
     if filters.gated is not None:
-        found.append(t.repos.c.gated.is_not(None) if filters.gated else t.repos.c.gated.is_(None))
-    for number, (least, most) in (
-        (t.listings.c.parameters, filters.parameters),
-        (t.listings.c.size, filters.size),
-    ):
-        if least is not None:
-            found.append(number >= least)
-        if most is not None:
-            found.append(number <= most)
+        found.append(t.repos.c.gated.concat("").is_not(None) == filters.gated)
+    found += _between(t.listings.c.parameters + 0, filters.parameters)
+    found += _between(t.listings.c.size + 0, filters.size)
     return found
 
 
-def _tagged(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(t.tags.c.repo_id == t.repos.c.id, condition).correlate(t.repos)
+def _between(number: ColumnElement[Any], bounds: tuple[int | None, int | None]) -> list[ColumnElement[bool]]:
+    least, most = bounds
+    return ([number >= least] if least is not None else []) + ([number <= most] if most is not None else [])
+
+
+def _owner(name: str) -> ColumnElement[int]:
+    return select(t.accounts.c.id).where(t.accounts.c.name_lower == name.lower()).scalar_subquery()
+
+
+def _tagged(repo_id: ColumnElement[int], condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(t.tags.c.repo_id == repo_id, condition)
 
 
 def matching(ctx: Context, filters: Filters, most: int = _FEW) -> list[int] | None:
@@ -168,18 +175,44 @@ def matching(ctx: Context, filters: Filters, most: int = _FEW) -> list[int] | No
     if len(filters.search) > _MOST_WORDS or len(filters.tags) > _MOST_TAGS:
         raise BadRequest(f"A list takes at most {_MOST_WORDS} search words and {_MOST_TAGS} tags.")
     with ctx.db.read() as c:
-        rare = _rarest(c, filters)
-        query = select(t.repos.c.id).join(t.listings, t.listings.c.repo_id == t.repos.c.id)
-        if rare is not None:
-            # begins at the tag's own rows
-            tagged = t.tags.alias("rare")
-            query = query.join(tagged, tagged.c.repo_id == t.repos.c.id).where(tagged.c.tag == rare)
-        query = query.where(t.repos.c.type == filters.type, visible(ctx), *_conditions(filters)).limit(most + 1)
-        ids = list(c.scalars(query))
+        ids = list(c.scalars(_driven(c, filters).where(visible(ctx)).limit(most + 1)))
     return ids if len(ids) <= most else None
 
 
-def _rarest(c: Any, filters: Filters) -> str | None:
+def _driven(c: Connection, filters: Filters) -> Select[Any]:
+    """The ids of all matches, asked for so that the database begins at the index that narrows most.
+
+    Without statistics, which an embedded database has not, a planner takes any index on the type for as good as one
+    on a tag: so only the condition to begin with can be answered by an index.
+    """
+    unindexed = t.repos.c.type.concat("") == filters.type
+    rare = _rarest(c, filters) if filters.author is None else None
+    if rare is not None:
+        first = t.tags.alias("first")
+        query = select(first.c.repo_id).join(t.repos, t.repos.c.id == first.c.repo_id)
+        query = query.join(t.listings, t.listings.c.repo_id == first.c.repo_id)
+        query = query.where(first.c.tag == rare, unindexed)
+        rest = replace(filters, tags=tuple(tag for tag in filters.tags if tag != rare))
+        return query.where(*_conditions(rest, first.c.repo_id))
+    query = select(t.repos.c.id).join(t.listings, t.listings.c.repo_id == t.repos.c.id)
+    if filters.author is not None:
+        query = query.where(unindexed)
+    elif filters.search:
+        # any name, said so that the index of names is walked
+        query = query.where(t.repos.c.type == filters.type, t.repos.c.full_lower > "")
+    elif filters.parameters != (None, None):
+        query = query.where(t.listings.c.type == filters.type, *_between(t.listings.c.parameters, filters.parameters))
+    elif filters.size != (None, None):
+        query = query.where(t.listings.c.type == filters.type, *_between(t.listings.c.size, filters.size))
+    elif filters.gated is not None:
+        gated = t.repos.c.gated
+        query = query.where(t.repos.c.type == filters.type, gated.is_not(None) if filters.gated else gated.is_(None))
+    else:
+        query = query.where(t.repos.c.type == filters.type)
+    return query.where(*_conditions(filters, t.repos.c.id))
+
+
+def _rarest(c: Connection, filters: Filters) -> str | None:
     """The tag that the fewest repositories have, as far as that is quickly counted."""
     tags = [tag for tag in (*filters.tags, filters.pipeline_tag, filters.library) if tag]
     if filters.license:
@@ -188,7 +221,7 @@ def _rarest(c: Any, filters: Filters) -> str | None:
         return tags[0] if tags else None
 
     def seen(tag: str) -> int:
-        some = select(t.tags.c.repo_id).where(t.tags.c.tag == tag).limit(20_000).subquery()
+        some = select(t.tags.c.repo_id).where(t.tags.c.tag == tag).limit(_COUNTED).subquery()
         return int(c.scalar(select(func.count()).select_from(some)) or 0)
 
     return min(tags, key=seen)
@@ -196,15 +229,9 @@ def _rarest(c: Any, filters: Filters) -> str | None:
 
 def count(ctx: Context, filters: Filters, most: int) -> int:
     """How many visible matches there are, counted no further than `most`."""
-    query = (
-        select(t.repos.c.id)
-        .join(t.listings, t.listings.c.repo_id == t.repos.c.id)
-        .where(t.repos.c.type == filters.type, visible(ctx), *_conditions(filters))
-        .limit(most)
-        .subquery()
-    )
     with ctx.db.read() as c:
-        return int(c.scalar(select(func.count()).select_from(query)) or 0)
+        some = _driven(c, filters).where(visible(ctx)).limit(most).subquery()
+        return int(c.scalar(select(func.count()).select_from(some)) or 0)
 
 
 def count_private(ctx: Context, type: RepoType) -> int:

@@ -173,6 +173,7 @@ repos = Table(
     UniqueConstraint("type", "full_lower"),
     Index(None, "type", "updated_at", "id"),
     Index(None, "type", "created_at", "id"),
+    Index(None, "type", "gated"),
     sqlite_autoincrement=True,  # a deleted repository's number never names another one
 )
 

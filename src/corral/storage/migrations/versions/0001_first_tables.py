@@ -174,6 +174,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_repos_owner_id"), ["owner_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_repos_subdomain"), ["subdomain"], unique=False)
         batch_op.create_index(batch_op.f("ix_repos_type_created_at_id"), ["type", "created_at", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_repos_type_gated"), ["type", "gated"], unique=False)
         batch_op.create_index(batch_op.f("ix_repos_type_updated_at_id"), ["type", "updated_at", "id"], unique=False)
 
     op.create_table(
