@@ -33,6 +33,8 @@ metadata = MetaData(
 
 # SQLite numbers rows only in an INTEGER PRIMARY KEY
 RowId = BigInteger().with_variant(Integer, "sqlite")
+# ordered by code points in both databases, so that what begins with a text is one range
+CodePoints = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def _repo(primary_key: bool = False) -> Column[int]:
@@ -264,6 +266,19 @@ xet_file_xorbs = Table(
     metadata,
     Column("file", String(64), ForeignKey("xet_files.hash", ondelete="CASCADE"), primary_key=True),
     Column("xorb", String(64), ForeignKey("xorbs.hash"), primary_key=True, index=True),
+)
+
+#: what is in a bucket (repos.buckets): a file by its path, without history
+bucket_files = Table(
+    "bucket_files",
+    metadata,
+    _repo(primary_key=True),
+    Column("path", CodePoints, primary_key=True),
+    Column("xet_hash", String(64), ForeignKey("xet_files.hash"), nullable=False, index=True),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime", BigInteger, nullable=False),  # of the file that was uploaded, as its sender says
+    Column("uploaded_at", BigInteger, nullable=False),
+    Column("content_type", String(255)),  # as its sender says
 )
 
 #: the one chunk in 1,024, and the first of every file, that clients may ask about to deduplicate across files
