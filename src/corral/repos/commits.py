@@ -185,7 +185,7 @@ def _large(shop: Workshop, operation: AddLargeFile, held: dict[str, int]) -> _Ed
     size = held.get(operation.sha256)
     if size is None:
         raise Unprocessable(
-            f"{operation.path}: the large file {operation.sha256} was not uploaded to this repository; upload it first.",
+            f"{operation.path}: the large file {operation.sha256} is not in this repository: upload it first.",
             code="LargeFileMissing",
         )
     if operation.size is not None and operation.size != size:
