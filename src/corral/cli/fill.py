@@ -1,32 +1,47 @@
-"""The helper process of `corral serve` that brings the starter content: `python -m corral.cli.fill`.
+"""Fills a hub with the starter content: `HF_TOKEN=… python -m corral.cli.fill`, with HF_ENDPOINT saying where.
 
-It knows of the hub only its address (HF_ENDPOINT) and a token (HF_TOKEN), and has the lowest priority, so that the
-hub answers as if it were not there.
+Run by `corral.cli.starter`, in a process of its own so that the hub's stays small. Exits with 0 when all is there.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-import signal
 import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+_COLUMNS = (SpinnerColumn(), TextColumn("{task.fields[name]:<32}"), TextColumn("{task.description}"))
 
 
 def main() -> int:
-    """Exit status 0 when all is there, 1 when the next start has to go on."""
-    os.nice(19)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # not part of the package: the folder beside it in a checkout
-    zoo = importlib.import_module("zoo")
-    try:
-        complete = zoo.provision_starter(os.environ["HF_ENDPOINT"], os.environ["HF_TOKEN"], _say)
-    except KeyboardInterrupt:
-        return 1
-    return 0 if complete is not False else 1
+    import zoo
 
+    endpoint, token = os.environ["HF_ENDPOINT"], os.environ["HF_TOKEN"]
+    cache = Path(os.environ["CORRAL_DATA"]) / "cache" / "starter" if "CORRAL_DATA" in os.environ else None
+    console = Console()
+    with Progress(*_COLUMNS, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as progress:
+        tasks = {
+            recipe.repo: progress.add_task("waiting", name=recipe.repo, total=None, start=False)
+            for recipe in zoo.RECIPES
+        }
 
-def _say(line: str) -> None:
-    print(f"  {line}", flush=True)
+        def tell(recipe: Any, words: str) -> None:
+            task = tasks[recipe.repo]
+            progress.start_task(task)
+            progress.update(task, description=words)
+            if words == "done" or words.startswith(("is there", "left out", "failed")):
+                progress.update(task, total=1, completed=1)
+                progress.stop_task(task)
+            if not console.is_terminal:
+                print(f"  {recipe.repo}: {words}", flush=True)
+
+        failed = zoo.provision_starter(endpoint, token, tell, cache)
+    for name, why in failed.items():
+        print(f"{name} is not there: {why}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -60,7 +60,8 @@ def serve(
     data: Data = None,
     workers: Annotated[int | None, typer.Option(help="Web processes (1).")] = None,
     starter: Annotated[
-        bool, typer.Option(envvar="CORRAL_STARTER", help="Whether a new hub is filled with models, a data set and a Space.")
+        bool,
+        typer.Option(envvar="CORRAL_STARTER", help="Whether a new hub is filled with models, a data set and a Space."),
     ] = True,
 ) -> None:
     """Run the hub. The first start makes an administrator and fills the hub with starter content."""

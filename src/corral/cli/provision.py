@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from corral.cli.folder import upload_folder
 from corral.context import Context
 from corral.core.actor import Actor, OrgRole, TokenRole
 from corral.core.errors import BadRequest, Conflict, NotFound, RepoNotFound
-from corral.core.ids import RepoId, RepoType
+from corral.core.ids import GIT_TYPES, RepoId, RepoType
 from corral.repos import lifecycle, lookup
 
 E = TypeVar("E", TokenRole, OrgRole, RepoType)
@@ -145,7 +145,7 @@ def _app(ctx: Context, entry: dict[str, Any]) -> Iterator[str]:
 
 
 def _repository(ctx: Context, entry: dict[str, Any], base: Path) -> Iterator[str]:
-    kind = _one_of(RepoType, entry, "type", RepoType.MODEL)
+    kind = _one_of(GIT_TYPES, entry, "type", RepoType.MODEL)
     rid = RepoId.parse(kind, _text(entry, "id"))
     visibility = entry.get("visibility")
     if visibility not in (None, "public", "private"):
@@ -187,9 +187,9 @@ def _text(entry: dict[str, Any], key: str) -> str:
     return value
 
 
-def _one_of(kind: type[E], entry: dict[str, Any], key: str, default: E) -> E:
+def _one_of(words: Iterable[E], entry: dict[str, Any], key: str, default: E) -> E:
     value = entry.get(key, default)
-    try:
-        return kind(value)
-    except ValueError:
-        raise BadRequest(f"{key} {value!r} is not one of {', '.join(kind)}.") from None
+    for word in words:
+        if word == value:
+            return word
+    raise BadRequest(f"{key} {value!r} is not one of {', '.join(words)}.")

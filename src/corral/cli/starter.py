@@ -73,13 +73,15 @@ class Starter:
             return True
 
     def _run(self, endpoint: str, token: str) -> bool:
-        # in the environment, since everybody on the machine can read arguments
-        environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_TOKEN": token}
+        cache = self._ctx.settings.data / "cache" / "starter"
+        # The token is in the environment, since everybody on the machine can read arguments. The client gets a home
+        # of its own: in the user's, it may remember what an earlier hub at this address held.
+        environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_TOKEN": token, "HF_HOME": str(cache / "client")}
         with self._lock:
             if self._stopped:
                 return False
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "corral.cli.fill"],
+                [sys.executable, "-m", "corral.cli.fill", str(cache)],
                 env=environment,
                 # Ctrl-C is for the hub, which then ends its helper
                 start_new_session=True,
