@@ -1,4 +1,4 @@
-"""Install Corral with the extras named, in the versions of constraints.txt: `python tools/install ml dev`.
+"""Install Corral with the extras named, in the versions of constraints.txt: `python tools/install.py ml dev`.
 
 Works on the environment of the Python that runs it. uv is about ten times as fast as pip but does not read pip's
 configuration, so what matters of that is passed on; where uv cannot do it, pip does.
