@@ -125,13 +125,16 @@ def _ordered(ctx: Context, filters: Filters, sort: Sort, descending: bool, few: 
         order = (key + 0, number + 0)
     else:
         query = query.where(t.repos.c.type == filters.type, t.listings.c.type == filters.type, visible(ctx))
-        query = query.where(*_conditions(filters, t.repos.c.id))
+        query = query.where(*_conditions(filters, t.repos.c.id, walking=True))
         order = (key, number)
     return query.order_by(*(column.desc() if descending else column.asc() for column in order))
 
 
-def _conditions(filters: Filters, repo_id: ColumnElement[int]) -> list[ColumnElement[bool]]:
-    """All but the type, on the row of `repos` and `listings` that have the id `repo_id`."""
+def _conditions(filters: Filters, repo_id: ColumnElement[int], *, walking: bool = False) -> list[ColumnElement[bool]]:
+    """All but the type, on the rows of `repos` and `listings` that have the id `repo_id`.
+
+    `walking` an order, numbers stand in expressions, so that no index on them is taken instead of that of the order.
+    """
     found: list[ColumnElement[bool]] = []
     # tags first, since their index alone answers
     found += [_tagged(repo_id, t.tags.c.tag == tag) for tag in filters.tags]
@@ -139,7 +142,7 @@ def _conditions(filters: Filters, repo_id: ColumnElement[int]) -> list[ColumnEle
     if filters.linked:
         found.append(_tagged(repo_id, t.tags.c.kind == "uses"))
     if filters.author is not None:
-        found.append(t.repos.c.owner_id == _owner(filters.author))
+        found.append((t.repos.c.owner_id + 0 if walking else t.repos.c.owner_id) == _owner(filters.author))
     found += [t.repos.c.full_lower.contains(word.lower(), autoescape=True) for word in filters.search]
     for column, value in (
         (t.listings.c.pipeline_tag, filters.pipeline_tag),
@@ -149,11 +152,11 @@ def _conditions(filters: Filters, repo_id: ColumnElement[int]) -> list[ColumnEle
     ):
         if value is not None:
             found.append(column == value)
-    # as expressions, so that no index on them is taken instead of that of the order
     if filters.gated is not None:
-        found.append(t.repos.c.gated.concat("").is_not(None) == filters.gated)
-    found += _between(t.listings.c.parameters + 0, filters.parameters)
-    found += _between(t.listings.c.size + 0, filters.size)
+        gated = t.repos.c.gated.concat("") if walking else t.repos.c.gated
+        found.append(gated.is_not(None) if filters.gated else gated.is_(None))
+    for number, bounds in ((t.listings.c.parameters, filters.parameters), (t.listings.c.size, filters.size)):
+        found += _between(number + 0 if walking else number, bounds)
     return found
 
 
@@ -182,10 +185,11 @@ def matching(ctx: Context, filters: Filters, most: int = _FEW) -> list[int] | No
 def _driven(c: Connection, filters: Filters) -> Select[Any]:
     """The ids of all matches, asked for so that the database begins at the index that narrows most.
 
-    Without statistics, which an embedded database has not, a planner takes any index on the type for as good as one
-    on a tag: so only the condition to begin with can be answered by an index.
+    Without statistics, which SQLite has not here, a planner takes any index on the type for as good as one on a tag:
+    so only the condition to begin with can be answered by an index there.
     """
-    unindexed = t.repos.c.type.concat("") == filters.type
+    sqlite = c.dialect.name == "sqlite"
+    unindexed = (t.repos.c.type.concat("") if sqlite else t.repos.c.type) == filters.type
     rare = _rarest(c, filters) if filters.author is None else None
     if rare is not None:
         first = t.tags.alias("first")
@@ -200,13 +204,8 @@ def _driven(c: Connection, filters: Filters) -> Select[Any]:
     elif filters.search:
         # any name, said so that the index of names is walked
         query = query.where(t.repos.c.type == filters.type, t.repos.c.full_lower > "")
-    elif filters.parameters != (None, None):
-        query = query.where(t.listings.c.type == filters.type, *_between(t.listings.c.parameters, filters.parameters))
-    elif filters.size != (None, None):
-        query = query.where(t.listings.c.type == filters.type, *_between(t.listings.c.size, filters.size))
-    elif filters.gated is not None:
-        gated = t.repos.c.gated
-        query = query.where(t.repos.c.type == filters.type, gated.is_not(None) if filters.gated else gated.is_(None))
+    elif filters.parameters != (None, None) or filters.size != (None, None):
+        query = query.where(t.listings.c.type == filters.type, unindexed)
     else:
         query = query.where(t.repos.c.type == filters.type)
     return query.where(*_conditions(filters, t.repos.c.id))
