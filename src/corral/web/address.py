@@ -32,7 +32,8 @@ class _Rest(_Segment):
 class _Page(_Segment):
     """`owner/name`, `datasets/owner/name` or `spaces/owner/name`."""
 
-    regex = "(?:(?:datasets|spaces)/)?[^/]+/[^/]+"
+    # `/datasets/ada/settings` is a data set called settings, not a view of a model datasets/ada
+    regex = "(?:(?:datasets|spaces)/[^/]+/[^/]+|(?!datasets/|spaces/)[^/]+/[^/]+)"
 
     def to_string(self, value: str) -> str:
         return quote(value)

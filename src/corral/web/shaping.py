@@ -8,7 +8,7 @@ from corral.catalogue import cards, likes, listing
 from corral.catalogue.listing import Listing
 from corral.catalogue.vocabulary import COLORS
 from corral.context import Context
-from corral.core.ids import RepoId, RepoType
+from corral.core.ids import GIT_TYPES, RepoId, RepoType
 from corral.repos import lookup
 from corral.repos.lookup import Repo, Right
 from corral.web.address import repo_url
@@ -96,7 +96,7 @@ def opened(ctx: Context, rid: RepoId, current: str, right: Right = Right.READ) -
 
 
 def by_type(repos: Iterable[Repo]) -> dict[RepoType, list[Repo]]:
-    found: dict[RepoType, list[Repo]] = {type: [] for type in RepoType}
+    found: dict[RepoType, list[Repo]] = {type: [] for type in GIT_TYPES}
     for repo in repos:
         found[repo.type].append(repo)
     return found

@@ -12,7 +12,7 @@ from corral.catalogue import facets, search
 from corral.catalogue.search import Filters, Sort
 from corral.catalogue.vocabulary import MODALITIES, TASKS
 from corral.context import Context
-from corral.core.ids import RepoType
+from corral.core.ids import GIT_TYPES, RepoType
 from corral.web import filters, shaping
 from corral.web.deps import PageCtx
 from corral.web.render import page
@@ -74,7 +74,7 @@ def home(request: Request, ctx: PageCtx) -> Response:
     if ctx.actor.name is not None:
         found = [
             repo
-            for type in RepoType
+            for type in GIT_TYPES
             for repo in search.page(ctx, Filters(type=type, author=ctx.actor.name), Sort.MODIFIED, limit=6).repos
         ]
         found.sort(key=lambda repo: -repo.updated_at)
@@ -86,7 +86,7 @@ def home(request: Request, ctx: PageCtx) -> Response:
         models=_first(ctx, RepoType.MODEL, 8),
         datasets=_first(ctx, RepoType.DATASET, 8),
         spaces=_first(ctx, RepoType.SPACE, 6),
-        counts={type.plural: facets.public(ctx, type).total for type in RepoType},
+        counts={type.plural: facets.public(ctx, type).total for type in GIT_TYPES},
         mine=mine,
     )
 
@@ -121,7 +121,7 @@ def tasks(request: Request, ctx: PageCtx) -> Response:
 @router.get("/search")
 def everything(request: Request, ctx: PageCtx, q: str = "") -> Response:
     words = tuple(q.split())[:8]
-    found = {type: Filters(type=type, search=words) for type in RepoType}
+    found = {type: Filters(type=type, search=words) for type in GIT_TYPES}
     cards = {
         type.plural: shaping.repo_cards(ctx, search.page(ctx, asked, limit=6).repos) if words else []
         for type, asked in found.items()
@@ -132,6 +132,6 @@ def everything(request: Request, ctx: PageCtx, q: str = "") -> Response:
         "search.html",
         q=q,
         cards=cards,
-        titles={type.plural: PLURALS[type] for type in RepoType},
+        titles={type.plural: PLURALS[type] for type in GIT_TYPES},
         people=people.named_like(ctx, words[0]) if words else [],
     )

@@ -10,7 +10,7 @@ from corral.accounts import orgs, people, rights
 from corral.catalogue import likes, search
 from corral.catalogue.search import Filters, Sort
 from corral.core.errors import NotFound
-from corral.core.ids import RepoType
+from corral.core.ids import GIT_TYPES
 from corral.repos import lookup
 from corral.web import markdown, shaping
 from corral.web.deps import PageCtx
@@ -30,7 +30,7 @@ def profile(request: Request, ctx: PageCtx, name: str) -> Response:
     if account.name != name:
         return RedirectResponse(f"/{account.name}", status_code=302)
     sections = []
-    for type in RepoType:
+    for type in GIT_TYPES:
         asked = Filters(type=type, author=account.name)
         repos = search.page(ctx, asked, Sort.MODIFIED, limit=_ROWS).repos
         total = len(repos) if len(repos) < _ROWS else search.count(ctx, asked, 10_000)
