@@ -18,13 +18,14 @@ import pytest
 from huggingface_hub import CommitOperationAdd, snapshot_download
 from huggingface_hub.utils import disable_progress_bars
 
+from building import postgres
 from building.git import WorkingCopy
 from building.hub import Hub, Person
 
 #: acknowledged operations of each kind, 200 in all
 COMMITS, PUSHES, LFS, XET = 90, 50, 40, 20
 KILLS = 10
-SECONDS = 300
+SECONDS = 500
 
 
 @dataclass
@@ -47,8 +48,11 @@ class Clients:
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
         self.errors: list[str] = []
+        self.wanted = 0
 
     def add(self, count: int, write: Callable[[int], None]) -> None:
+        self.wanted += count
+
         def run() -> None:
             done = number = 0
             while done < count and not self._stop.is_set():
@@ -106,10 +110,21 @@ def pushing(copy: WorkingCopy, repo: Repository, name: str) -> Callable[[int], N
 
 @pytest.mark.slow
 def test_what_was_acknowledged_survives(tmp_path: Path) -> None:
+    survive(Hub(tmp_path / "data"), tmp_path, share=1)
+
+
+@pytest.mark.slow
+def test_so_it_does_with_several_processes_and_postgresql(postgres_server: str, tmp_path: Path) -> None:
+    with postgres.database(postgres_server) as url:
+        survive(Hub(tmp_path / "data", database_url=url, workers=2), tmp_path, share=4)
+
+
+def survive(hub: Hub, tmp_path: Path, share: int) -> None:
+    """Write to the hub and kill it; `share`: that part of all operations and kills."""
     disable_progress_bars()
     seed = int(os.environ.get("CORRAL_TEST_SEED", time.time_ns() % 10**6))
     dice = random.Random(seed)
-    hub = Hub(tmp_path / "data").start()
+    hub.start()
     try:
         ann = hub.person("ann")
         repos = {name: Repository(f"ann/{name}") for name in ("commits", "pushes", "lfs", "xet")}
@@ -121,24 +136,24 @@ def test_what_was_acknowledged_survives(tmp_path: Path) -> None:
         large = lambda: random.randbytes(1_500_000)  # noqa: E731
         for name in ("one", "two", "three"):
             # one repository: they also race each other
-            clients.add(COMMITS // 3, committing(ann, repos["commits"], name, small, as_file=False))
-        clients.add(PUSHES, pushing(copy, repos["pushes"], "push"))
+            clients.add(COMMITS // 3 // share, committing(ann, repos["commits"], name, small, as_file=False))
+        clients.add(PUSHES // share, pushing(copy, repos["pushes"], "push"))
         for name in ("four", "five"):
-            clients.add(LFS // 2, committing(ann, repos["lfs"], name, large, as_file=True))
-            clients.add(XET // 2, committing(ann, repos["xet"], name, large, as_file=False))
+            clients.add(LFS // 2 // share, committing(ann, repos["lfs"], name, large, as_file=True))
+            clients.add(XET // 2 // share, committing(ann, repos["xet"], name, large, as_file=False))
         kills = 0
         began = time.monotonic()
         with clients.running():
             while clients.busy:
                 time.sleep(dice.uniform(0.05, 2.0))
-                if kills < KILLS:
+                if kills < KILLS // share:
                     hub.kill()
                     hub.start()
                     kills += 1
                 assert time.monotonic() - began < SECONDS, f"seed {seed}: too slow\n{clients.errors[-20:]}"
         print(f"seed {seed}: {kills} kills, {len(clients.errors)} operations cut off, {time.monotonic() - began:.0f} s")
-        assert kills == KILLS
-        assert sum(len(repo.acknowledged) for repo in repos.values()) >= COMMITS + PUSHES + LFS + XET
+        assert kills == KILLS // share
+        assert sum(len(repo.acknowledged) for repo in repos.values()) == clients.wanted
         # once more, so that nothing is left in memory
         hub.kill()
         hub.start()
