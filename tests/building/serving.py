@@ -17,7 +17,8 @@ from typing import Self
 class Serving:
     """A hub that is starting, or running, on a free port. Leaving the context ends it as Ctrl-C does."""
 
-    def __init__(self, data: Path, *options: str, starter: bool = False, **settings: str) -> None:
+    def __init__(self, data: Path, *options: str, starter: Path | None = None, **settings: str) -> None:
+        """`starter` is a folder that holds a package `zoo` with starter content; by default there is none."""
         environment = {**os.environ, "CORRAL_DATA": str(data), **settings}
         environment.pop("HF_TOKEN", None)
         self.data = data
@@ -31,6 +32,7 @@ class Serving:
                 *options,
             ],
             env=environment,
+            cwd=starter,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from huggingface_hub import HfApi
 from sqlalchemy.exc import OperationalError
 
 from building.serving import Serving
-from corral.accounts import people, signin
+from corral.accounts import people, signin, tokens
 from corral.context import Context
 from corral.core.settings import Settings
 from corral.storage.blobs import connect
@@ -86,3 +87,96 @@ def test_a_taken_port_is_named_with_what_to_do(tmp_path: Path) -> None:
         assert serving.process.wait(60) == 1
         assert port in serving.wait_for("corral: ")
         assert "--port" in serving.wait_for("corral: ")
+
+
+#: starter content as the real one is brought, but small; it waits where a file `wait` is
+ZOO = """
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from huggingface_hub import HfApi
+
+@dataclass
+class Recipe:
+    type: str
+    repo: str
+
+RECIPES = [Recipe("model", "corral/small")]
+
+def provision_starter(endpoint, token, progress, cache):
+    recipe = RECIPES[0]
+    api = HfApi(endpoint=endpoint, token=token)
+    api.create_repo(recipe.repo, exist_ok=True)
+    progress(recipe, "begun by " + api.whoami()["name"])
+    while Path("wait").exists():
+        time.sleep(0.05)
+    api.upload_file(repo_id=recipe.repo, path_in_repo="README.md", path_or_fileobj=b"# Small")
+    progress(recipe, "done")
+    return {"corral/other": "not today"} if Path("fail").exists() else {}
+"""
+
+
+@pytest.fixture
+def zoo(tmp_path: Path) -> Path:
+    folder = tmp_path / "checkout"
+    (folder / "zoo").mkdir(parents=True)
+    (folder / "zoo" / "__init__.py").write_text(ZOO)
+    return folder
+
+
+def _tokens(data: Path) -> list[str]:
+    ctx = _hub(data)
+    return [token.name for token in tokens.list_tokens(ctx, people.find_user(ctx, "admin").id)]
+
+
+def test_a_new_hub_is_filled_once_with_progress(tmp_path: Path, zoo: Path) -> None:
+    data = tmp_path / "data"
+    with Serving(data, starter=zoo) as serving:
+        api = HfApi(endpoint=serving.url, token=False)
+        assert api.list_repo_files("corral/small") == [".gitattributes", "README.md"]
+        begun, done, ready = (
+            next(n for n, line in enumerate(serving.lines) if words in line)
+            for words in ("corral/small", "done", "Corral is ready at")
+        )
+        assert begun < done < ready
+        assert _tokens(data) == []
+        secret = serving.command("token", "create", "admin", "--role", "write").strip()
+        HfApi(endpoint=serving.url, token=secret).delete_repo("corral/small")
+
+    # what was deleted stays deleted
+    with Serving(data, starter=zoo) as serving:
+        assert not HfApi(endpoint=serving.url, token=False).repo_exists("corral/small")
+        assert "corral/small" not in serving.text
+
+
+def test_filling_that_is_cut_off_or_fails_is_gone_on_with(tmp_path: Path, zoo: Path) -> None:
+    data = tmp_path / "data"
+    (zoo / "wait").touch()
+    with Serving(data, starter=zoo) as serving:
+        serving.wait_for("begun by admin")
+        begun = time.monotonic()
+        assert serving.end() == 0
+        assert time.monotonic() - begun < 5
+        assert "with the password" in serving.text
+    assert _tokens(data) == []
+    (zoo / "wait").unlink()
+
+    (zoo / "fail").touch()
+    with Serving(data, starter=zoo) as serving:
+        serving.wait_for("The starter content is not complete; the next start goes on with it.")
+        assert HfApi(endpoint=serving.url, token=False).file_exists("corral/small", "README.md")
+    (zoo / "fail").unlink()
+
+    for filled in (True, False):
+        with Serving(data, starter=zoo) as serving:
+            assert HfApi(endpoint=serving.url, token=False).file_exists("corral/small", "README.md")
+            assert ("corral/small" in serving.text) is filled
+
+
+def test_the_hub_answers_while_it_is_being_filled(tmp_path: Path, zoo: Path) -> None:
+    (zoo / "wait").touch()
+    with Serving(tmp_path / "data", starter=zoo) as serving:
+        url = serving.wait_for("Corral answers at").split()[3].rstrip(".")
+        serving.wait_for("begun by admin")
+        assert httpx.get(f"{url}/api/models").status_code == 200
+        assert "Corral is ready" not in serving.text

@@ -1,11 +1,14 @@
-"""Fills a hub with the starter content: `HF_TOKEN=… python -m corral.cli.fill`, with HF_ENDPOINT saying where.
+"""Fills a hub with the starter content: `HF_TOKEN=… python -m corral.cli.fill CACHE`, with HF_ENDPOINT saying where.
 
-Run by `corral.cli.starter`, in a process of its own so that the hub's stays small. Exits with 0 when all is there.
+Run by `corral.cli.starter`, in a process of its own so that the hub's stays small, and with the lowest priority, so
+that the hub answers as if it were not there. Exits with 0 when all is there.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,10 +20,12 @@ _COLUMNS = (SpinnerColumn(), TextColumn("{task.fields[name]:<32}"), TextColumn("
 
 
 def main() -> int:
-    import zoo
-
-    endpoint, token = os.environ["HF_ENDPOINT"], os.environ["HF_TOKEN"]
-    cache = Path(os.environ["CORRAL_DATA"]) / "cache" / "starter" if "CORRAL_DATA" in os.environ else None
+    os.nice(19)
+    # ends with the hub, and cleans up as at Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # no part of the package: it is beside it in a checkout
+    zoo = importlib.import_module("zoo")
+    endpoint, token, cache = os.environ["HF_ENDPOINT"], os.environ["HF_TOKEN"], Path(sys.argv[1])
     console = Console()
     with Progress(*_COLUMNS, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as progress:
         tasks = {
@@ -36,7 +41,7 @@ def main() -> int:
                 progress.update(task, total=1, completed=1)
                 progress.stop_task(task)
             if not console.is_terminal:
-                print(f"  {recipe.repo}: {words}", flush=True)
+                print(f"  {recipe.repo:<32} {words}", flush=True)
 
         failed = zoo.provision_starter(endpoint, token, tell, cache)
     for name, why in failed.items():
@@ -45,4 +50,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(1)
