@@ -212,7 +212,9 @@ class InferenceService:
         left = round(self._remaining(worker), 1)
         # the words and the member are those of Hugging Face's Inference API
         text = f"Model {worker.model.name} is currently loading"
-        return Busy(text, retry_after=left, code="ModelLoading", estimated_time=left)
+        busy = Busy(text, retry_after=left, estimated_time=left)
+        busy.code = "ModelLoading"
+        return busy
 
     # --- watching ------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     GenerationConfig,
+    GgufConfig,
     LogitsProcessor,
     LogitsProcessorList,
     StoppingCriteria,
@@ -34,7 +35,9 @@ class TextGeneration:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, **gguf)
         stored = torch.float32 if gguf else getattr(config, "dtype", None)
         safe = {key: value for key, value in SAFE.items() if not gguf or key != "use_safetensors"}
-        self._model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype_for(stored), **safe, **gguf)
+        # made whole, since transformers multiplies packed weights many times more slowly
+        whole = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {}
+        self._model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype_for(stored), **safe, **gguf, **whole)
         self._model.eval().to(device())
         self._longest = getattr(config.get_text_config(), "max_position_embeddings", None) or 4096
         defaults: GenerationConfig = self._model.generation_config
