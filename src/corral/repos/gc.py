@@ -71,13 +71,16 @@ def _repos(ctx: Context) -> list[int]:
 
 
 def _drop_grants(ctx: Context, repo_id: int, before: int) -> int:
-    """Take from the repository the large files that none of its refs reaches. Returns how many."""
+    """Take from the repository the large files that neither its refs reach nor its paths name. Returns how many."""
     here = t.repo_blobs.c.repo_id == repo_id
     with ctx.db.read() as c:
         old = set(c.scalars(select(t.repo_blobs.c.sha256).where(here, t.repo_blobs.c.created_at <= before)))
     if not old:
         return 0
     tips = refs.all(ctx, repo_id)
+    in_bucket = select(t.xet_files.c.sha256).join(t.bucket_files, t.bucket_files.c.xet_hash == t.xet_files.c.hash)
+    with ctx.db.read() as c:
+        old -= set(c.scalars(in_bucket.where(t.bucket_files.c.repo_id == repo_id)))
     # raises where the history is not whole: then nothing is taken away
     old -= {pointer.sha256 for pointer, _ in reach.pointers(git.sync(ctx, repo_id), tips.values())}
     dropped = 0
