@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from typing import Any
 
 import pytest
@@ -206,3 +207,37 @@ def test_leftovers_of_crashes_go(ann: Context, repo: Repo, time: Time) -> None:
     gc.collect(ann, grace_s=0)
     assert not scratch.exists()
     assert keys(ann, "parts/") == []
+
+
+def test_beside_writers(ann: Context, repo: Repo) -> None:
+    stop = threading.Event()
+    failures: list[Exception] = []
+
+    def tidy() -> None:
+        while not stop.is_set():
+            try:
+                gc.tidy(ann, repo.id, most=1)
+                gc.collect(ann)
+            except Exception as error:
+                failures.append(error)
+
+    def write(name: str) -> None:
+        try:
+            for number in range(8):
+                change(ann, repo, f"{name}-{number}.txt", f"{name} {number}".encode())
+                add_large(ann, repo, f"{name}-{number}.bin", upload(ann, repo, f"large {name} {number}".encode()))
+        except Exception as error:
+            failures.append(error)
+
+    sweeper = threading.Thread(target=tidy)
+    writers = [threading.Thread(target=write, args=(name,)) for name in ("one", "two")]
+    for thread in (sweeper, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    sweeper.join()
+    assert failures == []
+    head = refs.all(ann, repo.id)[HEAD_REF]
+    assert len(read.entries(ann, repo, head)) == 33
+    assert fsck.check(ann, deep=True) == []
