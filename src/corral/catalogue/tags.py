@@ -161,6 +161,9 @@ def base_models(read: Read) -> tuple[list[str], str]:
 
 def papers(text: str) -> list[str]:
     """The arXiv numbers that a card links to."""
+    low = text.lower()
+    if "arxiv" not in low and "/papers/" not in low:
+        return []
     return list(dict.fromkeys(_ARXIV.findall(text)))[:_MOST_PAPERS]
 
 
