@@ -13,7 +13,7 @@ const make = (tag, props = {}, ...children) => {
 const form = make("form");
 const fields = make("div", { className: "widget-fields" });
 const examples = make("div", { className: "examples" });
-const run = make("button", { textContent: "Run" });
+const run = make("button", { textContent: model.input === "chat" ? "Send" : "Run" });
 const stop = make("button", { type: "button", className: "plain", textContent: "Stop", hidden: true });
 const status = make("p", { className: "status", role: "status" });
 const progress = make("progress", { max: 1, hidden: true, aria: { label: "Loading" } });
@@ -275,8 +275,9 @@ function tell(text, bad = false) {
 
 async function call(asked, signal) {
   for (;;) {
+    const begun = performance.now();
     const answer = await fetch(kind.address ?? model.url, { method: "POST", signal, ...asked });
-    if (answer.status !== 503) return answer;
+    if (answer.status !== 503) return { answer, begun };
     const told = await answer.json().catch(() => ({}));
     if (told.estimated_time == null) throw new Error(told.error ?? "The model is busy. Try again in a little while.");
     await loading(Math.max(1, told.estimated_time), signal);
@@ -332,9 +333,7 @@ form.addEventListener("submit", async (event) => {
     run.disabled = true;
     stop.hidden = false;
     tell("Working…");
-    let begun = performance.now();
-    const answer = await call(asked, going.signal);
-    if (!progress.hidden) begun = performance.now();
+    const { answer, begun } = await call(asked, going.signal);
     progress.hidden = true;
     if (!answer.ok) throw await failure(answer);
     let tokens = 0;
@@ -366,7 +365,7 @@ for (const example of model.examples) {
   const button = make("button", { type: "button", className: "plain" });
   const label = kind.label(example);
   if (kind.picture) button.append(make("img", { src: kind.picture(example), alt: label, loading: "lazy" }));
-  else button.textContent = label.length > 70 ? `${label.slice(0, 69)}…` : label;
+  else button.textContent = label.length > 44 ? `${label.slice(0, 43)}…` : label;
   button.title = label;
   button.addEventListener("click", async () => {
     try {
@@ -380,8 +379,11 @@ for (const example of model.examples) {
 }
 if (!kind.picture && model.input !== "chat" && model.examples.length) kind.fill(model.examples[0]);
 form.className = "widget";
+if (examples.children.length) {
+  examples.prepend(make("span", { className: "hint", textContent: "Try" }));
+  form.append(examples);
+}
 form.append(fields);
-if (examples.children.length) form.append(make("p", { className: "hint", textContent: "Examples" }), examples);
 if (model.parameters.length) {
   const more = make("details", { className: "knobs" }, make("summary", { textContent: "Parameters" }));
   more.append(...model.parameters.map(knob));
