@@ -158,6 +158,22 @@ def test_who_may_push(hub: Hub, alice: Person, bob: Person, new_repo: NewRepo, t
     copy.git("push", "-q", alice.git_url(repo), "main")
 
 
+def test_a_gated_repository_is_cloned_by_its_owner_alone(
+    alice: Person, bob: Person, anonymous: httpx.Client, new_repo: NewRepo, tmp_path: Path
+) -> None:
+    repo = new_repo(alice)
+    alice.api.update_repo_settings(repo, gated="manual")
+    for client, status in ((anonymous, 401), (bob.client(), 403), (alice.client(), 200)):
+        asked = client.get(f"/{repo}/info/refs?service=git-upload-pack")
+        assert asked.status_code == status
+        assert client.post(f"/{repo}/git-upload-pack", content=b"0000").status_code == status
+        batch = client.post(f"/{repo}.git/info/lfs/objects/batch", json={"operation": "download", "objects": []})
+        assert batch.status_code == status
+        if status != 200:
+            assert asked.headers["x-error-code"] == batch.headers["x-error-code"] == "GatedRepo"
+    raw_copy(alice, repo, tmp_path / "copy")
+
+
 def test_a_renamed_repository_is_found_under_its_old_name(alice: Person, new_repo: NewRepo, tmp_path: Path) -> None:
     repo = new_repo(alice)
     copy = raw_copy(alice, repo, tmp_path / "copy")

@@ -85,7 +85,8 @@ def info_refs(request: Request, ctx: Ctx, rid: PageRid, service: str = "") -> Re
     """What there is to fetch, or what a push would move."""
     match service:
         case "git-upload-pack":
-            told = smart.advertise_read(ctx, lookup.find(ctx, rid, Right.DOWNLOAD), request.headers.get("git-protocol"))
+            repo = lookup.find(ctx, rid, Right.DOWNLOAD)
+            told = smart.advertise_read(ctx, repo, request.headers.get("git-protocol"))
         case "git-receive-pack":
             told = smart.advertise_push(ctx, lookup.find(ctx, rid, Right.WRITE))
         case _:
