@@ -29,7 +29,7 @@ def test_the_widget_answers(visit: Callable[..., Page], sentences: str) -> None:
     page.goto(f"/{sentences}")
     widget = page.get_by_role("region", name="Try it")
     widget.get_by_label("Source sentence").fill("A cat is sleeping on the sofa")
-    widget.get_by_label("Sentence 1").fill("A kitten naps on the couch")
+    widget.get_by_role("textbox", name="Sentence 1").fill("A kitten naps on the couch")
     widget.get_by_role("button", name="Run").click()
     # at first the model is loaded, and the page says so
     expect(widget.get_by_role("status")).to_contain_text("s on this hub", timeout=240_000)

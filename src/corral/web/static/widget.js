@@ -17,7 +17,7 @@ const run = make("button", { textContent: model.input === "chat" ? "Send" : "Run
 const stop = make("button", { type: "button", className: "plain", textContent: "Stop", hidden: true });
 const status = make("p", { className: "status", role: "status" });
 const progress = make("progress", { max: 1, hidden: true, aria: { label: "Loading" } });
-const output = make("output", { aria: { live: "polite" } });
+const output = make("div", { className: "result", aria: { live: "polite" } });
 let going = null;
 
 // --- forms, one for each kind of input ---------------------------------------------------------------------------
