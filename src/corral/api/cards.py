@@ -10,7 +10,7 @@ from corral.api.deps import Body
 from corral.api.wire import Json
 from corral.catalogue import validation
 from corral.core.errors import BadRequest
-from corral.core.ids import RepoType
+from corral.core.ids import GIT_TYPES, RepoType
 
 router = APIRouter()
 
@@ -21,7 +21,7 @@ def validate_yaml(request: Request, body: Body) -> Response:
     content, kind = body.get("content"), body.get("repoType") or "model"
     if not isinstance(content, str):
         raise BadRequest("The member 'content' must be the text of a README.md.")
-    if kind not in tuple(RepoType):
+    if kind not in GIT_TYPES:
         # buckets, kernels and the like: read as a model's
         kind = RepoType.MODEL
     found = validation.validate(content, RepoType(kind))

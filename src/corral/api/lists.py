@@ -22,7 +22,7 @@ from corral.catalogue import search
 from corral.catalogue.search import Filters, Page, Sort
 from corral.context import Context
 from corral.core.errors import BadRequest, NotSupported
-from corral.core.ids import RepoType
+from corral.core.ids import GIT_TYPES, RepoType
 
 router = APIRouter()
 
@@ -183,9 +183,9 @@ def quick_search(request: Request, ctx: Ctx) -> Response:
     query = request.query_params
     words = tuple((query.get("q") or "").split())
     limit = min(_number(query, "limit", 6), 20)
-    asked = _all(query, "type") or [*(type.value for type in RepoType), "user", "org"]
+    asked = _all(query, "type") or [*(type.value for type in GIT_TYPES), "user", "org"]
     answer: dict[str, Any] = {"q": query.get("q") or ""}
-    for type in RepoType:
+    for type in GIT_TYPES:
         if type not in asked:
             continue
         filters = Filters(type=type, search=words)
@@ -215,10 +215,10 @@ def trending(request: Request, ctx: Ctx) -> Response:
     query = request.query_params
     limit = min(_number(query, "limit", 10), 100)
     asked = query.get("type") or "all"
-    if asked not in ("all", *RepoType):
+    if asked not in ("all", *GIT_TYPES):
         raise BadRequest("type must be one of all, model, dataset, space.", code="InvalidParameter")
     shown: list[tuple[RepoType, dict[str, Any]]] = []
-    for type in RepoType:
+    for type in GIT_TYPES:
         if asked in ("all", type):
             found = search.page(ctx, Filters(type=type), limit=limit)
             shown += [(type, data) for data in _shaped(ctx, request, found, View())]

@@ -21,7 +21,7 @@ from corral.catalogue import index
 from corral.context import Context
 from corral.core.clock import iso
 from corral.core.errors import BadRequest, Conflict, RepoNotFound, RevisionNotFound, Unauthorized
-from corral.core.ids import RepoId, RepoType
+from corral.core.ids import GIT_TYPES, RepoId, RepoType
 from corral.repos import blobs, commits, lifecycle, lookup, read, refs
 from corral.repos.lookup import Repo, Right
 from corral.repos.read import CommitInfo, Entry
@@ -46,13 +46,11 @@ def _body_rid(body: dict[str, Any], ctx: Context) -> RepoId:
     return RepoId(_type(body), owner, name)
 
 
-def _type(body: dict[str, Any]) -> RepoType:
-    try:
-        return RepoType(body.get("type") or "model")
-    except ValueError:
-        raise BadRequest(
-            f"The type {body.get('type')!r} is not one of model, dataset, space.", code="InvalidType"
-        ) from None
+def _type(body: dict[str, Any], *more: RepoType) -> RepoType:
+    kind, types = body.get("type") or "model", (*GIT_TYPES, *more)
+    if kind not in types:
+        raise BadRequest(f"The type {kind!r} is not one of {', '.join(types)}.", code="InvalidType")
+    return RepoType(kind)
 
 
 def _private(body: dict[str, Any]) -> bool | None:
@@ -120,7 +118,7 @@ def delete_repo(ctx: Ctx, body: Body) -> Response:
 @router.post("/api/repos/move")
 def move_repo(request: Request, ctx: Ctx, body: Body) -> Response:
     """Rename, or hand over to an organization."""
-    kind = _type(body)
+    kind = _type(body, RepoType.BUCKET)
     old, new = body.get("fromRepo"), body.get("toRepo")
     if not isinstance(old, str) or not isinstance(new, str) or "/" not in old or "/" not in new:
         raise BadRequest("'fromRepo' and 'toRepo' must be owner/name.", code="InvalidName")

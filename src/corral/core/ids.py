@@ -28,10 +28,12 @@ class RepoType(StrEnum):
     MODEL = "model"
     DATASET = "dataset"
     SPACE = "space"
+    #: files by their paths, without git: no history, no card, no place in the catalogue
+    BUCKET = "bucket"
 
     @property
     def plural(self) -> str:
-        """`models`, `datasets` or `spaces`, as in `/api/models`."""
+        """`models`, `datasets`, …, as in `/api/models`."""
         return f"{self.value}s"
 
     @property
@@ -42,6 +44,10 @@ class RepoType(StrEnum):
     @classmethod
     def from_plural(cls, word: str) -> RepoType:
         return cls(word.removesuffix("s"))
+
+
+#: the types that are git repositories, which lists and pages show
+GIT_TYPES = (RepoType.MODEL, RepoType.DATASET, RepoType.SPACE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,19 +70,24 @@ class Committed:
 
 
 def check_path(path: str) -> str:
-    """Return `path` if a file may have it, else raise Unprocessable that says why not."""
+    """Return `path` if a file in git may have it, else raise Unprocessable that says why not."""
+    check_plain_path(path)
+    # git refuses `.git` in every spelling that a file system may take for it
+    if any(part.lower().rstrip(". ").split(":")[0] in (".git", "git~1") for part in path.split("/")):
+        raise Unprocessable(f"The path {path!r} may not hold a part named '.git'.", code="InvalidPath")
+    return path
+
+
+def check_plain_path(path: str) -> str:
+    """Return `path` if a file may have it wherever it is stored, else raise Unprocessable that says why not."""
     if not path or len(path.encode("utf-8", "surrogatepass")) > _MAX_PATH:
         raise Unprocessable(f"A file path must have 1 to {_MAX_PATH} bytes.", code="InvalidPath")
     if path.startswith(("..\\", "\\")) or any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in path):
         raise Unprocessable(f"The path {path!r} holds characters that are not allowed.", code="InvalidPath")
-    parts = path.split("/")
-    if any(part in ("", ".", "..") for part in parts):
+    if any(part in ("", ".", "..") for part in path.split("/")):
         raise Unprocessable(
             f"The path {path!r} must be relative, without '.', '..' or empty parts.", code="InvalidPath"
         )
-    # git refuses `.git` in every spelling that a file system may take for it
-    if any(part.lower().rstrip(". ").split(":")[0] in (".git", "git~1") for part in parts):
-        raise Unprocessable(f"The path {path!r} may not hold a part named '.git'.", code="InvalidPath")
     return path
 
 

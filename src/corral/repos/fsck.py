@@ -18,6 +18,7 @@ from sqlalchemy import Table, select
 
 from corral.context import Context
 from corral.core.errors import HubError
+from corral.core.ids import GIT_TYPES
 from corral.repos import blobs, git, reach, refs
 from corral.repos.git import HEAD_REF, pack_key
 from corral.repos.lookup import COLUMNS, Repo, from_row
@@ -90,7 +91,7 @@ def _repository(ctx: Context, repo: Repo, deep: bool) -> Iterator[Fault]:
                 # deleted meanwhile
                 return
             listed = c.execute(select(t.packs.c.name, t.packs.c.size).where(t.packs.c.repo_id == repo.id)).all()
-        if HEAD_REF not in tips:
+        if repo.type in GIT_TYPES and HEAD_REF not in tips:
             yield Fault(what, "it has no main branch")
         for name, size in listed:
             yield from (Fault(what, text) for text in _pack(ctx, repo, name, size, packs, deep))

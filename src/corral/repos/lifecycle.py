@@ -9,7 +9,7 @@ from corral.accounts import people, rights
 from corral.context import Change, Context
 from corral.core.errors import Conflict, Forbidden, NotFound, Unauthorized
 from corral.core.events import RepoChanged, RepoCreated, RepoDeleted
-from corral.core.ids import RepoId, RepoType, check_name, new_object_id
+from corral.core.ids import GIT_TYPES, RepoId, RepoType, check_name, new_object_id
 from corral.repos import commits, git, refs
 from corral.repos.lookup import COLUMNS, Repo, Right, from_row, require
 from corral.repos.templates import initial_files
@@ -38,7 +38,7 @@ def create(
     sdk: str | None = None,
     license: str | None = None,
 ) -> Repo:
-    """A new repository with its first commit. `private` None takes the owner's default.
+    """A new repository with its first commit, or a new bucket. `private` None takes the owner's default.
 
     Raises Conflict when the name is taken, Forbidden when the actor may not create under the owner.
     """
@@ -78,9 +78,10 @@ def create(
             )
             repo = from_row(c.execute(select(*COLUMNS).where(t.repos.c.id == repo_id)).one())
             change.record(RepoCreated(repo.id))
-            with git.workshop(ctx, repo.id) as shop:
-                oid = commits.build_first(shop, ctx, initial_files(repo, license))
-                refs.move(ctx, change, repo, [refs.RefUpdate(git.HEAD_REF, "", oid)], shop.pack())
+            if rid.type in GIT_TYPES:
+                with git.workshop(ctx, repo.id) as shop:
+                    oid = commits.build_first(shop, ctx, initial_files(repo, license))
+                    refs.move(ctx, change, repo, [refs.RefUpdate(git.HEAD_REF, "", oid)], shop.pack())
     except IntegrityError:
         raise Conflict(f"You already created this {rid.type} repo: {rid}", code="RepoExists") from None
     return repo
