@@ -27,10 +27,10 @@ check: .venv/.dev lint
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -q -m "not slow and not browser" tests/unit tests/contract $(ARGS)
 
 lint: .venv/.dev
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	@status=0; \
+	for check in "ruff check --quiet" "ruff format --check --quiet" "mypy" "lint-imports"; do \
+	  echo "$$check"; $(BIN)/$$check || status=1; \
+	done; exit $$status
 
 bench: .venv/.dev
 	@tools/system-packages
