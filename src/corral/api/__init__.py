@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
-import importlib
-
 from fastapi import APIRouter
 
+from corral.api import (
+    accounts,
+    cards,
+    commits,
+    discussions,
+    git,
+    health,
+    inference,
+    lfs,
+    likes,
+    lists,
+    oauth,
+    openai,
+    repos,
+    resolve,
+    spaces,
+    tags,
+    unsupported,
+    xet,
+)
+
+#: in the order in which paths are tried (ids of one segment, in `repos`, take what is left under /api), with titles
 _AREAS = (
-    "health", "accounts", "oauth", "commits", "lfs", "xet", "likes", "lists", "tags", "cards", "discussions",
-    "inference", "openai", "spaces", "unsupported", "repos", "git", "resolve",
-)  # fmt: skip
+    (health.router, "Operation"),
+    (accounts.router, "Accounts"),
+    (oauth.router, "Signing in"),
+    (commits.router, "Upload"),
+    (lfs.router, "git-lfs"),
+    (xet.router, "Xet"),
+    (likes.router, "Likes"),
+    (lists.router, "Lists and search"),
+    (tags.router, "Lists and search"),
+    (cards.router, "Cards"),
+    (discussions.router, "Discussions and pull requests"),
+    (inference.router, "Inference"),
+    (openai.router, "Inference in OpenAI's shapes"),
+    (spaces.router, "Spaces"),
+    (unsupported.router, "Not supported yet"),
+    (repos.router, "Repositories"),
+    (git.router, "git"),
+    (resolve.router, "Download"),
+)
 
 
-def routers() -> list[APIRouter]:
-    """Every router, in the order in which paths are tried."""
-    found: list[APIRouter] = []
-    for area in _AREAS:
-        try:
-            found.append(importlib.import_module(f"corral.api.{area}").router)
-        except ModuleNotFoundError as error:
-            if error.name != f"corral.api.{area}":
-                raise
-    return found
+def routers() -> list[tuple[APIRouter, str]]:
+    """Every router with its title, in the order in which paths are tried."""
+    return list(_AREAS)

@@ -81,5 +81,10 @@ Rid = Annotated[RepoId, Depends(_rid)]
 #: the id in `/{prefix:prefix}{repo:repo}/…`
 PageRid = Annotated[RepoId, Depends(_page_rid)]
 
+
+async def _body(request: Request) -> dict[str, Any]:
+    return await json_body(request)
+
+
 #: the JSON object that the body holds
-Body = Annotated[dict[str, Any], Depends(json_body)]
+Body = Annotated[dict[str, Any], Depends(_body)]

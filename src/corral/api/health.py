@@ -11,7 +11,7 @@ from corral.api.deps import Ctx
 from corral.api.wire import Json
 from corral.storage import schema as t
 
-router = APIRouter(tags=["operation"])
+router = APIRouter()
 
 
 @router.api_route("/healthz", methods=["GET", "HEAD"])

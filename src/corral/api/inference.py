@@ -30,7 +30,7 @@ from corral.inference.tasks import TASKS, text_generation
 from corral.inference.tasks.base import Body, Task
 from corral.inference.widget import describe
 
-router = APIRouter(tags=["inference"])
+router = APIRouter()
 
 #: bytes of a request, pictures among them
 MAX_BODY = 32 * 2**20

@@ -29,7 +29,7 @@ from corral.inference.calls import Call, Event, Failure, Result, Token
 from corral.inference.calls import Request as Asked
 from corral.inference.tasks import base, text_generation
 
-router = APIRouter(tags=["inference"])
+router = APIRouter()
 
 _FINISH = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 #: what is refused rather than passed over, since the answer would not be what was asked for

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from corral.accounts import people, rights
 from corral.api import shapes
-from corral.api.body import json_body
+from corral.api.body import json_body, private_of
 from corral.api.commits import operation
 from corral.api.deps import Body, Ctx, Rid
 from corral.api.wire import Json, next_link, origin
@@ -53,18 +53,6 @@ def _type(body: dict[str, Any], *more: RepoType) -> RepoType:
     return RepoType(kind)
 
 
-def _private(body: dict[str, Any]) -> bool | None:
-    match body.get("visibility"):
-        case None:
-            private = body.get("private")
-            return None if private is None else bool(private)
-        case "private":
-            return True
-        case "public":
-            return False
-    raise BadRequest("The visibility must be 'public' or 'private'.", code="InvalidVisibility")
-
-
 def _places(request: Request, repo: Repo | RepoId) -> dict[str, str]:
     rid = repo.rid if isinstance(repo, Repo) else repo
     return {"url": f"{origin(request)}/{rid.path}", "name": str(rid)}
@@ -83,7 +71,7 @@ def create_repo(request: Request, ctx: Ctx, body: Body) -> Response:
         repo = lifecycle.create(
             ctx,
             rid,
-            private=_private(body),
+            private=private_of(body),
             sdk=sdk if rid.type is RepoType.SPACE else None,
             license=body.get("license") if isinstance(body.get("license"), str) else None,
         )
@@ -133,7 +121,7 @@ def update_settings(ctx: Ctx, rid: Rid, body: Body) -> Response:
     gated = body.get("gated")
     if gated not in (None, False, "auto", "manual"):
         raise BadRequest("'gated' must be 'auto', 'manual' or false.", code="InvalidGated")
-    repo = lifecycle.configure(ctx, repo, private=_private(body), gated=gated)
+    repo = lifecycle.configure(ctx, repo, private=private_of(body), gated=gated)
     return Json({"private": repo.private, "gated": repo.gated or False})
 
 
@@ -146,6 +134,7 @@ def auth_check(ctx: Ctx, rid: Rid) -> Response:
 
 @router.get("/api/{types:types}/{repo:repo}/auth-check/write")
 def auth_check_write(ctx: Ctx, rid: Rid) -> Response:
+    """Whether the caller may change it."""
     lookup.find(ctx, rid, Right.WRITE)
     return Json({})
 
@@ -242,6 +231,7 @@ def tree_root(
     request: Request, ctx: Ctx, rid: Rid, rev: str, recursive: bool = False, expand: bool = False,
     limit: int | None = None, cursor: str = "",
 ) -> Response:  # fmt: skip
+    """As below, of the root folder."""
     return tree(request, ctx, rid, rev, "", recursive, expand, limit, cursor)
 
 
@@ -291,7 +281,8 @@ def _paths_info(ctx: Context, rid: RepoId, rev: str, paths: list[str], expand: b
 
 
 @router.get("/api/{types:types}/{repo:repo}/refs")
-def list_refs(ctx: Ctx, rid: Rid, include_prs: bool = False, include_prs_alias: bool = Query(False, alias="include_pull_requests")) -> Response:  # fmt: skip  # noqa: E501
+def list_refs(ctx: Ctx, rid: Rid, include_prs: bool = False) -> Response:
+    """Branches, tags and, when asked for, pull requests."""
     repo = lookup.find(ctx, rid)
     kinds: dict[str, list[dict[str, str]]] = {"branches": [], "converts": [], "tags": [], "pullRequests": []}
     folders = {"refs/heads/": "branches", "refs/tags/": "tags", "refs/convert/": "converts", "refs/pr/": "pullRequests"}
@@ -302,7 +293,7 @@ def list_refs(ctx: Ctx, rid: Rid, include_prs: bool = False, include_prs_alias: 
                 if kind == "tags":
                     oid = read.commit_of(ctx, repo, ref)
                 kinds[kind].append({"name": name, "ref": ref, "targetCommit": oid})
-    if not (include_prs or include_prs_alias):
+    if not include_prs:
         del kinds["pullRequests"]
     # the default branch comes first, then by name
     kinds["branches"].sort(key=lambda b: (b["name"] != "main", b["name"]))
@@ -339,6 +330,7 @@ def _shape_commit(request: Request, info: CommitInfo, formatted: bool) -> dict[s
 
 @router.post("/api/{types:types}/{repo:repo}/branch/{name:rest}")
 def create_branch(ctx: Ctx, rid: Rid, name: str, body: Body) -> Response:
+    """A branch at a starting point, main by default."""
     repo = lookup.find(ctx, rid, Right.WRITE)
     start = body.get("startingPoint")
     try:
@@ -351,12 +343,14 @@ def create_branch(ctx: Ctx, rid: Rid, name: str, body: Body) -> Response:
 
 @router.delete("/api/{types:types}/{repo:repo}/branch/{name:rest}")
 def delete_branch(ctx: Ctx, rid: Rid, name: str) -> Response:
+    """Delete a branch; the default one stays."""
     refs.delete_branch(ctx, lookup.find(ctx, rid, Right.WRITE), name)
     return Json({})
 
 
 @router.post("/api/{types:types}/{repo:repo}/tag/{rev:seg}")
 def create_tag(ctx: Ctx, rid: Rid, rev: str, body: Body) -> Response:
+    """A tag, annotated when there is a message."""
     repo = lookup.find(ctx, rid, Right.WRITE)
     name = body.get("tag")
     if not isinstance(name, str):
@@ -368,12 +362,14 @@ def create_tag(ctx: Ctx, rid: Rid, rev: str, body: Body) -> Response:
 
 @router.delete("/api/{types:types}/{repo:repo}/tag/{name:rest}")
 def delete_tag(ctx: Ctx, rid: Rid, name: str) -> Response:
+    """Delete a tag."""
     refs.delete_tag(ctx, lookup.find(ctx, rid, Right.WRITE), name)
     return Json({})
 
 
 @router.post("/api/{types:types}/{repo:repo}/super-squash/{rev:seg}")
 def super_squash(ctx: Ctx, rid: Rid, rev: str, body: Body) -> Response:
+    """Replace a branch's history by one commit with the same files."""
     repo = lookup.find(ctx, rid, Right.WRITE)
     oid = commits.squash(ctx, repo, rev, str(body.get("message") or f"Super-squash branch '{rev}'"))
     return Json({"commitOid": oid})
@@ -406,9 +402,11 @@ def _info(request: Request, ctx: Context, rid: RepoId, rev: str | None, blobs: b
     return Json(shown, headers={"X-Repo-Commit": commit})
 
 
-@router.get("/api/{types:types}/{name:seg}")
-@router.api_route("/api/{types:types}/{name:seg}/{call:call}/{rest:rest}", methods=["GET", "POST"])
-@router.api_route("/{name:seg}/resolve/{rev:seg}/{rest:rest}", methods=["GET", "HEAD"])
+@router.get("/api/{types:types}/{name:seg}", include_in_schema=False)
+@router.api_route(
+    "/api/{types:types}/{name:seg}/{call:call}/{rest:rest}", methods=["GET", "POST"], include_in_schema=False
+)
+@router.api_route("/{name:seg}/resolve/{rev:seg}/{rest:rest}", methods=["GET", "HEAD"], include_in_schema=False)
 def one_segment(name: str) -> Response:
     """Ids without an owner parse, and name nothing here."""
     raise RepoNotFound(f"Repository not found: {name!r} has no owner; ids are owner/name here.")

@@ -18,7 +18,7 @@ from corral.core.errors import EntryNotFound, NotSupported
 from corral.core.ids import RepoId, RepoType
 from corral.repos import lookup, read
 
-router = APIRouter(tags=["spaces"])
+router = APIRouter()
 
 _SANDBOX = (
     "sandbox allow-scripts allow-forms allow-popups allow-popups-to-escape-sandbox allow-modals allow-downloads "

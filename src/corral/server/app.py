@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -61,6 +62,7 @@ def build(settings: Settings | None = None) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
     )
     app.state.ctx = ctx
     app.state.downloads = counter
@@ -69,7 +71,9 @@ def build(settings: Settings | None = None) -> ASGIApp:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _crashed)
-    for router in (*api.routers(), *web.routers()):
+    for router, title in api.routers():
+        app.include_router(router, tags=[title])
+    for router in web.routers():
         app.include_router(router)
     web.mount_static(app)
     app.add_middleware(
@@ -81,6 +85,12 @@ def build(settings: Settings | None = None) -> ASGIApp:
         max_age=86400,
     )
     return RawPath(RequestId(SpaceHosts(app, ctx)))
+
+
+def _operation_id(route: APIRoute) -> str:
+    """A name for generated clients; a route that also answers HEAD is described by its GET."""
+    methods = sorted((route.methods or set()) - {"HEAD"}) or ["HEAD"]
+    return f"{methods[0].lower()}_{route.name}_{route.path_format}"
 
 
 def _wants_page(request: Request) -> bool:

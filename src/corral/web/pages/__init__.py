@@ -12,6 +12,7 @@ from corral.web.pages import (
     history,
     lists,
     profile,
+    reference,
     repo_settings,
     repository,
     settings,
@@ -21,5 +22,18 @@ from corral.web.pages import (
 
 def routers() -> list[APIRouter]:
     """Every router, in the order in which addresses are tried: `/OWNER/NAME` and `/OWNER` take what is left."""
-    areas = (theme, lists, entrance, settings, repo_settings, files, editing, history, community, repository, profile)
+    areas = (
+        theme,
+        reference,
+        lists,
+        entrance,
+        settings,
+        repo_settings,
+        files,
+        editing,
+        history,
+        community,
+        repository,
+        profile,
+    )
     return [area.router for area in areas]
