@@ -109,3 +109,16 @@ def text_member(body: dict[str, Any], key: str, *, required: bool = True) -> str
     if not isinstance(value, str) or (required and not value):
         raise BadRequest(f"The member {key!r} must be a string{'' if not required else ' that is not empty'}.")
     return value
+
+
+def private_of(body: dict[str, Any]) -> bool | None:
+    """`visibility`, or `private` as older clients say it; None when the body says neither. Raises BadRequest."""
+    match body.get("visibility"):
+        case None:
+            private = body.get("private")
+            return None if private is None else bool(private)
+        case "private":
+            return True
+        case "public":
+            return False
+    raise BadRequest("The visibility must be 'public' or 'private'.", code="InvalidVisibility")

@@ -74,7 +74,7 @@ def _find(ctx: Context, rid: RepoId, rev: str, path: str) -> tuple[Repo, str, En
 def send_file(request: Request, ctx: Context, repo: Repo, commit: str, found: Entry, *, immutable: bool) -> Response:
     """Answer GET or HEAD for one file, whole or a range of it, or 304."""
     headers = _headers(request, repo, commit, found, immutable)
-    if _etag_matches(request.headers.get("if-none-match"), found.etag):
+    if etag_matches(request.headers.get("if-none-match"), found.etag):
         headers.pop("Content-Type")
         return Response(status_code=304, headers=headers)
     if found.lfs is not None:
@@ -118,21 +118,10 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _headers(request: Request, repo: Repo, commit: str, found: Entry, immutable: bool) -> dict[str, str]:
-    name = found.path.rpartition("/")[2]
-    headers = {
+    headers = file_headers(found.path, repo.created_at) | {
         "ETag": f'"{found.etag}"',
         "X-Repo-Commit": commit,
-        "Accept-Ranges": "bytes",
-        "Content-Type": _content_type(name),
-        "Content-Disposition": f"inline; filename*=UTF-8''{quote(name, safe='')}",
-        "Last-Modified": formatdate(repo.created_at / 1000, usegmt=True),
         "Cache-Control": _COMMIT_FOREVER if immutable and not repo.private else "no-cache",
-        # uploaded pages and drawings run nothing in the hub's name
-        "Content-Security-Policy": _HARMLESS,
-        "X-Content-Type-Options": "nosniff",
-        "Access-Control-Allow-Origin": "*",
-        "Access-Control-Expose-Headers": "X-Repo-Commit, X-Linked-Size, X-Linked-Etag, X-Xet-Hash, ETag, Link, "
-        "Accept-Ranges, Content-Range",
     }
     if found.lfs:
         headers["X-Linked-Size"] = str(found.size)
@@ -144,8 +133,27 @@ def _headers(request: Request, repo: Repo, commit: str, found: Entry, immutable:
     return headers
 
 
-def _content_type(name: str) -> str:
-    kind, encoding = mimetypes.guess_type(name)
+def file_headers(path: str, modified: int, stated: str | None = None) -> dict[str, str]:
+    """What goes with the bytes of any file: uploaded pages and drawings run nothing in the hub's name.
+
+    `modified` in milliseconds since 1970, `stated` the type that the file's sender gave.
+    """
+    name = path.rpartition("/")[2]
+    return {
+        "Accept-Ranges": "bytes",
+        "Content-Type": _content_type(name, stated),
+        "Content-Disposition": f"inline; filename*=UTF-8''{quote(name, safe='')}",
+        "Last-Modified": formatdate(modified / 1000, usegmt=True),
+        "Content-Security-Policy": _HARMLESS,
+        "X-Content-Type-Options": "nosniff",
+        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Expose-Headers": "X-Repo-Commit, X-Linked-Size, X-Linked-Etag, X-Xet-Hash, ETag, Link, "
+        "Accept-Ranges, Content-Range",
+    }
+
+
+def _content_type(name: str, stated: str | None) -> str:
+    kind, encoding = (stated, None) if stated else mimetypes.guess_type(name)
     if kind is None or encoding is not None:
         return "application/octet-stream" if encoding or "." not in name or kind else "text/plain; charset=utf-8"
     if kind.startswith(_SHOWN):
@@ -155,7 +163,7 @@ def _content_type(name: str) -> str:
     return kind
 
 
-def _etag_matches(given: str | None, etag: str) -> bool:
+def etag_matches(given: str | None, etag: str) -> bool:
     if not given:
         return False
     tags = [tag.strip().removeprefix("W/").strip('"') for tag in given.split(",")]

@@ -11,8 +11,6 @@ router = APIRouter(include_in_schema=False)
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _AREAS = {
-    "/api/buckets/{rest:rest}": "Buckets",
-    "/buckets/{rest:rest}": "Buckets",
     "/api/collections": "Collections",
     "/api/collections/{rest:rest}": "Collections",
     "/api/settings/webhooks": "Webhooks",

@@ -52,23 +52,24 @@ _checks = CapacityLimiter(8)
 
 @router.get("/api/{types:types}/{repo:repo}/xet-read-token/{rev:rest}")
 def read_token(request: Request, ctx: Ctx, rid: Rid) -> Response:
-    return _token(request, ctx, find(ctx, rid, Right.DOWNLOAD), write=False)
+    return token_answer(request, ctx, find(ctx, rid, Right.DOWNLOAD), write=False)
 
 
 @router.get("/api/{types:types}/{repo:repo}/xet-write-token/{rev:rest}")
 def write_token(request: Request, ctx: Ctx, rid: Rid, rev: str, create_pr: bool = False) -> Response:
     """Who may read a repository may propose a change to it, so may upload for that."""
     if not (create_pr or rev.startswith("refs/pr/")):
-        return _token(request, ctx, find(ctx, rid, Right.WRITE), write=True)
+        return token_answer(request, ctx, find(ctx, rid, Right.WRITE), write=True)
     repo = find(ctx, rid)
     if ctx.actor.is_anonymous:
         raise Unauthorized(f"Sign in, or send an access token, to propose a change to {repo.rid}.")
     if not ctx.actor.may_write:
         raise Forbidden("This token may only read: use one with the role 'write' to propose a change.")
-    return _token(request, ctx, repo, write=True)
+    return token_answer(request, ctx, repo, write=True)
 
 
-def _token(request: Request, ctx: Context, repo: Repo, *, write: bool) -> Response:
+def token_answer(request: Request, ctx: Context, repo: Repo, *, write: bool) -> Response:
+    """A Xet token for the repository, to a caller who has the right to it."""
     token, expires = access.issue(ctx, repo.id, write=write)
     url = origin(request) + _CAS
     # huggingface_hub reads the headers, hf_xet reads the body (and tries for ever without one)

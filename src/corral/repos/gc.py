@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, exists, func, select, update
+from sqlalchemy import Connection, delete, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from corral.context import Context
@@ -102,9 +102,13 @@ def _drop_grants(ctx: Context, repo_id: int, before: int) -> int:
 
 
 def _drop_rows(ctx: Context, before: int, report: Report) -> None:
-    """Rows of large files that no repository holds, of Xet files without one, of xorbs that no Xet file uses."""
+    """Rows of large files that no repository holds, of Xet files that nothing names, of xorbs that no Xet file uses."""
     held = exists().where(t.repo_blobs.c.sha256 == t.blobs.c.sha256)
-    needed = exists().where(t.blobs.c.xet_hash == t.xet_files.c.hash)
+    # the same bytes may be several Xet files: a bucket names the one that was uploaded to it
+    needed = or_(
+        exists().where(t.blobs.c.xet_hash == t.xet_files.c.hash),
+        exists().where(t.bucket_files.c.xet_hash == t.xet_files.c.hash),
+    )
     used = exists().where(t.xet_file_xorbs.c.xorb == t.xorbs.c.hash)
     report.large_files = _delete(ctx, delete(t.blobs).where(t.blobs.c.created_at <= before, ~held))
     report.xet_files = _delete(ctx, delete(t.xet_files).where(t.xet_files.c.used_at <= before, ~needed))
