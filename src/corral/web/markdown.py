@@ -123,7 +123,7 @@ def _as_text(body: str) -> str:
     return f'<pre class="md-code">{escape(body)}</pre>'
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def render(text: str, base: Base = Base()) -> Markup:
     """`text` (front matter included or not) as HTML whose relative addresses stay in `base`."""
     body = without_front_matter(text)

@@ -1,4 +1,4 @@
-"""New repositories, and the settings of one: visibility, gating, name, deletion."""
+"""New repositories, and the settings of one: visibility, name, deletion."""
 
 from __future__ import annotations
 
@@ -120,7 +120,6 @@ def change(
     rid: PageId,
     what: Field = "",
     visibility: Field = "",
-    gated: Field = "",
     owner: Field = "",
     name: Field = "",
     confirmation: Field = "",
@@ -130,8 +129,6 @@ def change(
         match what:
             case "visibility" if visibility in ("public", "private"):
                 lifecycle.configure(ctx, repo, private=visibility == "private")
-            case "gated" if gated in ("no", "auto", "manual"):
-                lifecycle.configure(ctx, repo, gated=False if gated == "no" else gated)
             case "name":
                 moved = lifecycle.rename(ctx, repo, RepoId(repo.type, owner or repo.rid.owner, name.strip()))
                 return go(repo_url(moved.rid, "settings"), "renamed")
