@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from corral.api import (
     accounts,
+    buckets,
     cards,
     commits,
     discussions,
@@ -41,6 +42,7 @@ _AREAS = (
     (inference.router, "Inference"),
     (openai.router, "Inference in OpenAI's shapes"),
     (spaces.router, "Spaces"),
+    (buckets.router, "Buckets"),
     (unsupported.router, "Not supported yet"),
     (repos.router, "Repositories"),
     (git.router, "git"),

@@ -66,7 +66,7 @@ def list_buckets(request: Request, ctx: Ctx, owner: str, search: str = "", curso
 
 
 @router.api_route("/api/buckets/{name:seg}", methods=["POST", "PUT", "DELETE"])
-def without_owner(name: str) -> Response:
+def without_owner(_ctx: Ctx, name: str) -> Response:
     """Ids without an owner parse, and name nothing here."""
     raise RepoNotFound(f"There is no bucket {name!r}: a bucket is named OWNER/NAME.")
 
