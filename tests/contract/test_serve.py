@@ -156,7 +156,7 @@ def test_filling_that_is_cut_off_or_fails_is_gone_on_with(tmp_path: Path, zoo: P
         serving.wait_for("begun by admin")
         begun = time.monotonic()
         assert serving.end() == 0
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 30
         assert "with the password" in serving.text
     assert _tokens(data) == []
     (zoo / "wait").unlink()

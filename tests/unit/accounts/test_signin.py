@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time as real_time
 from collections.abc import Iterator
 
 import pytest
@@ -40,17 +39,9 @@ def test_wrong_name_and_wrong_password_are_refused_alike(ctx: Context) -> None:
 
 
 def test_an_unknown_name_costs_as_much_as_a_known_one() -> None:
-    stored = passwords.hash_password(PASSWORD)
-
-    def cost(hashed: str | None) -> float:
-        best = 10.0
-        for _ in range(5):
-            begun = real_time.perf_counter()
-            assert not passwords.verify(hashed, "wrong horse")
-            best = min(best, real_time.perf_counter() - begun)
-        return best
-
-    assert 0.5 < cost(None) / cost(stored) < 2
+    # what is checked for nobody is a real hash, made at the costs of today
+    assert not passwords.is_outdated(passwords._NOBODY)
+    assert not passwords.verify(None, "wrong horse")
 
 
 @pytest.mark.parametrize("password", ["short", "", "x" * 1025, "Annabella"])
