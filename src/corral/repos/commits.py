@@ -201,45 +201,56 @@ def _large(shop: Workshop, operation: AddLargeFile, held: dict[str, int]) -> _Ed
 
 
 def _build(ctx: Context, shop: Workshop, header: Header, edits: list[_Edit], head: str) -> str:
-    index = pygit2.Index()
-    index.read_tree(shop.git[head].peel(pygit2.Tree))
+    files = _Files(shop.git[head].peel(pygit2.Tree))
     for edit in edits:
         if edit.blob is None:
-            _delete(index, edit.path)
+            files.delete(edit.path)
         else:
-            _add(index, edit.path, edit.blob)
+            files.put(edit.path, edit.blob)
     message = f"{header.summary}\n\n{header.description}" if header.description else header.summary
-    return shop.commit(signature(ctx), message, index.write_tree(shop.git), [head])
+    return shop.commit(signature(ctx), message, files.index.write_tree(shop.git), [head])
 
 
-def _add(index: pygit2.Index, path: str, blob: pygit2.Oid) -> None:
-    mode = FileMode.BLOB
-    if path in index:
+class _Files:
+    """The files of a commit to be, by path."""
+
+    def __init__(self, tree: pygit2.Tree) -> None:
+        self.index = pygit2.Index()
+        self.index.read_tree(tree)
+        #: every folder that has held a file: whether one is there is asked for each file of a commit
+        self._folders = {folder for entry in self.index for folder in _above(entry.path)}
+
+    def put(self, path: str, blob: pygit2.Oid) -> None:
+        above = _above(path)
+        for folder in above:
+            if folder in self.index:
+                raise Unprocessable(f"{path}: {folder!r} is a file, so nothing can be below it.", code="InvalidPath")
         # keep the executable bit of a file that is written again; a link becomes a file
-        mode = FileMode.BLOB_EXECUTABLE if index[path].mode == FileMode.BLOB_EXECUTABLE else FileMode.BLOB
-    parts = path.split("/")
-    for depth in range(1, len(parts)):
-        above = "/".join(parts[:depth])
-        if above in index:
-            raise Unprocessable(f"{path}: {above!r} is a file, so nothing can be below it.", code="InvalidPath")
-    # a folder of that name gives way, as it does in git
-    index.remove_all([f"{_literal(path)}/*"])
-    index.add(pygit2.IndexEntry(path, blob, mode))
+        kept = path in self.index and self.index[path].mode == FileMode.BLOB_EXECUTABLE
+        # a folder of that name gives way, as it does in git
+        self._clear(path)
+        self.index.add(pygit2.IndexEntry(path, blob, FileMode.BLOB_EXECUTABLE if kept else FileMode.BLOB))
+        self._folders.update(above)
+
+    def delete(self, path: str) -> None:
+        if path in self.index:
+            self.index.remove(path)
+        elif not self._clear(path):
+            raise EntryNotFound(f"{path} cannot be deleted: it does not exist.")
+
+    def _clear(self, folder: str) -> bool:
+        """Remove all below `folder`; whether there was anything. (libgit2's pathspecs give `#` and `!` a meaning.)"""
+        if folder not in self._folders:
+            return False
+        below = [entry.path for entry in self.index if entry.path.startswith(f"{folder}/")]
+        for path in below:
+            self.index.remove(path)
+        return bool(below)
 
 
-def _delete(index: pygit2.Index, path: str) -> None:
-    if path in index:
-        index.remove(path)
-        return
-    before = len(index)
-    index.remove_all([f"{_literal(path)}/*"])
-    if len(index) == before:
-        raise EntryNotFound(f"{path} cannot be deleted: it does not exist.")
-
-
-def _literal(path: str) -> str:
-    """`path` as a pathspec that matches only itself."""
-    return re.sub(r"([\\*?\[\]])", r"\\\1", path)
+def _above(path: str) -> list[str]:
+    """The folders that `path` is in, outermost first."""
+    return [path[:at] for at, character in enumerate(path) if character == "/"]
 
 
 def build_first(shop: Workshop, ctx: Context, files: dict[str, bytes]) -> str:
