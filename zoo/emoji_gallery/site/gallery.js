@@ -54,7 +54,9 @@ function makeTile(row) {
   button.addEventListener("click", () => open(row));
   tile.append(button);
   row.tile = tile;
-  row.words = Object.values(row).filter((v) => typeof v === "string").join(" ").toLowerCase();
+  // each word after a space, so that "cat" finds cats and not "delicate"
+  const texts = Object.values(row).filter((v) => typeof v === "string");
+  row.words = ` ${texts.join(" ").toLowerCase().replace(/[\s,:()“”"’'-]+/g, " ")}`;
 }
 
 function makeGroups() {
@@ -76,7 +78,12 @@ function makeGroups() {
 function show() {
   const wanted = at("search").value.toLowerCase().split(/\s+/).filter(Boolean);
   const language = at("language").value;
-  const found = rows.filter((row) => (!group || row.group === group) && wanted.every((word) => row.words.includes(word)));
+  // Japanese and Chinese put no spaces between words
+  const has = (row, word) => row.words.includes(/^[\u0000-\u024f]+$/.test(word) ? ` ${word}` : word);
+  const found = rows.filter((row) => (!group || row.group === group) && wanted.every((word) => has(row, word)));
+  // what is called so comes before what is only found by it
+  const named = (row) => wanted.some((word) => (row[language] ?? "").toLowerCase().includes(word));
+  if (wanted.length) found.sort((a, b) => named(b) - named(a));
   for (const row of found) row.tile.querySelector("span").textContent = row[language] || row.text;
   at("grid").replaceChildren(...found.map((row) => row.tile));
   at("count").textContent = `${found.length.toLocaleString()} of ${rows.length.toLocaleString()} pictures`;

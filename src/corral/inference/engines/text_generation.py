@@ -170,6 +170,9 @@ class _Writer(BaseStreamer):  # type: ignore[misc]
             # generate() streams the prompt first
             self._prompt_seen = True
             return
+        if self.reason:
+            # the criteria are asked before the token that fulfils them is streamed, so one more comes
+            return
         token = int(value.reshape(-1)[0])
         special = token in self._special or token in self._ends
         if token in self._ends:
