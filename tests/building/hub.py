@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +28,8 @@ from corral.server.hub import open_hub
 
 PASSWORD = "correct-horse-battery-staple"
 _START_SECONDS = 60
+#: a hub does not outlive the tests, even when they are killed
+_WITH_US = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 
 
 def free_port() -> int:
@@ -129,7 +132,7 @@ class Hub:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._log = (self.folder / "server.log").open("ab")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "corral", "serve"],
+            [*_WITH_US, sys.executable, "-m", "corral", "serve"],
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=self._log,

@@ -12,6 +12,14 @@ from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
 
+def check_key(key: str) -> str:
+    """Return `key`, or raise ValueError for one that could lead out of a store or into what is on its way in."""
+    parts = key.split("/")
+    if "\0" in key or parts[0] == "incoming" or any(part in ("", ".", "..") for part in parts):
+        raise ValueError(f"not a blob key: {key!r}")
+    return key
+
+
 class BlobWriter(Protocol):
     """Bytes on their way in. They are visible under no key until `commit`; left uncommitted, they vanish."""
 

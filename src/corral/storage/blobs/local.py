@@ -7,9 +7,12 @@ import io
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
+
+from corral.storage.blobs import check_key
 
 
 class LocalStore:
@@ -19,9 +22,7 @@ class LocalStore:
         self._incoming.mkdir(parents=True, exist_ok=True)
 
     def _file(self, key: str) -> Path:
-        if key.startswith("/") or ".." in key.split("/"):
-            raise ValueError(f"not a blob key: {key!r}")
-        return self.root / key
+        return self.root / check_key(key)
 
     def writer(self) -> LocalWriter:
         return LocalWriter(self, self._incoming / secrets.token_hex(16))
@@ -82,10 +83,14 @@ class LocalStore:
 
     def sweep_incoming(self, older_than: float) -> int:
         """Remove what crashed writers left before `older_than` (seconds since 1970). Returns how many."""
-        stale = [f for f in self._incoming.iterdir() if f.stat().st_mtime <= older_than]
-        for file in stale:
-            file.unlink(missing_ok=True)
-        return len(stale)
+        swept = 0
+        for file in self._incoming.iterdir():
+            # a writer may end meanwhile
+            with suppress(FileNotFoundError):
+                if file.stat().st_mtime <= older_than:
+                    file.unlink()
+                    swept += 1
+        return swept
 
 
 class LocalWriter:
@@ -108,9 +113,13 @@ class LocalWriter:
         return done
 
     def commit(self, key: str) -> None:
-        os.fsync(self._file.fileno())
+        try:
+            os.fsync(self._file.fileno())
+            self._store._place(self._path, key)
+        except BaseException:
+            self.discard()
+            raise
         self._file.close()
-        self._store._place(self._path, key)
 
     def discard(self) -> None:
         self._file.close()

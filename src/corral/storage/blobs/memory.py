@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from corral.storage.blobs import check_key
+
 
 class MemoryStore:
     def __init__(self) -> None:
@@ -17,22 +19,22 @@ class MemoryStore:
         return MemoryWriter(self)
 
     def adopt(self, source: Path, key: str) -> None:
-        self._blobs.setdefault(key, source.read_bytes())
+        self._put(key, source.read_bytes())
         source.unlink()
 
     def open(self, key: str, start: int = 0, length: int | None = None) -> BinaryIO:
-        data = memoryview(self._blobs[key])[start:]
+        data = memoryview(self._blobs[check_key(key)])[start:]
         return io.BytesIO(data if length is None else data[:length])
 
     def size(self, key: str) -> int | None:
-        data = self._blobs.get(key)
+        data = self._blobs.get(check_key(key))
         return None if data is None else len(data)
 
     def path(self, key: str) -> Path | None:
         return None
 
     def delete(self, key: str) -> None:
-        self._blobs.pop(key, None)
+        self._blobs.pop(check_key(key), None)
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         return iter([k for k in self._blobs if k.startswith(prefix)])
@@ -41,7 +43,7 @@ class MemoryStore:
         return 0
 
     def _put(self, key: str, data: bytes) -> None:
-        self._blobs.setdefault(key, data)
+        self._blobs.setdefault(check_key(key), data)
 
 
 class MemoryWriter:
