@@ -53,7 +53,8 @@ def fill(ctx: Context, models: int) -> None:
         for start in range(0, owners, 5000):
             c.execute(insert(t.accounts), [
                 {"object_id": new_object_id(), "kind": "user", "name": f"user{i}", "name_lower": f"user{i}",
-                 "fullname": "", "is_admin": False, "email_verified": False, "bio": "", "website": "", "default_private": False, "created_at": now}
+                 "fullname": "", "is_admin": False, "email_verified": False, "bio": "", "website": "",
+                 "default_private": False, "created_at": now}
                 for i in range(start, min(start + 5000, owners))
             ])  # fmt: skip
     for start in range(0, models, 5000):

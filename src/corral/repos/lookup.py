@@ -174,7 +174,8 @@ def _gated(ctx: Context, repo: Repo) -> GatedRepo:
         error.status = 401
         return error
     return GatedRepo(
-        f"Access to {repo.type} {repo.rid} is restricted and you are not in the authorized list. Ask its owner for access."
+        f"Access to {repo.type} {repo.rid} is restricted and you are not in the authorized list."
+        " Ask its owner for access."
     )
 
 
