@@ -29,6 +29,8 @@ from corral.api import (
 #: in the order in which paths are tried (ids of one segment, in `repos`, take what is left under /api), with titles
 _AREAS = (
     (health.router, "Operation"),
+    # early, since nothing is asked for as often and every path that is tried takes time
+    (resolve.router, "Download"),
     (accounts.router, "Accounts"),
     (oauth.router, "Signing in"),
     (commits.router, "Upload"),
@@ -46,7 +48,6 @@ _AREAS = (
     (unsupported.router, "Not supported yet"),
     (repos.router, "Repositories"),
     (git.router, "git"),
-    (resolve.router, "Download"),
 )
 
 

@@ -64,9 +64,9 @@ class _Prefix(_Types):
 
 
 class _Repo(_Rest):
-    """`owner/name`."""
+    """`owner/name`, where no owner has a name that the hub's own addresses begin with."""
 
-    regex = "[^/]+/[^/]+?"
+    regex = "(?!(?:api|buckets)/)[^/]+/[^/]+?"
 
 
 class _Call(_Types):
@@ -180,8 +180,9 @@ def error_response(error: HubError, *, anonymous: bool) -> Response:
 
 
 def _header_text(text: str) -> str:
-    """`text` fit for a header: one line of Latin-1."""
-    return " ".join(text.split()).encode("latin-1", "replace").decode("latin-1")[:1000]
+    """`text` fit for a header: one line of Latin-1, without what a client would take for a broken answer."""
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return line.encode("latin-1", "replace").decode("latin-1")[:1000]
 
 
 class RequestId:
