@@ -24,6 +24,7 @@ _AREAS = {
     "/api/scheduled-jobs/{rest:rest}": "Scheduled jobs",
     "/api/papers/{rest:rest}": "Paper pages",
     "/api/daily_papers": "Paper pages",
+    "/datasets-server/{rest:rest}": "The data set viewer",
     "/uploads": "Attachments in discussions",
 }
 
