@@ -1,40 +1,24 @@
-"""Request bodies as they arrive, for code that runs in a worker thread."""
+"""Request bodies that are JSON."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
-from anyio import from_thread
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from corral.core.errors import BadRequest, TooLarge
 
 
-async def _next(stream: AsyncIterator[bytes]) -> bytes | None:
-    return await anext(stream, None)
-
-
-def chunks(request: Request) -> Iterator[bytes]:
-    """The body piece by piece, read from a worker thread: the next piece is fetched when this one was used.
-
-    Raises ClientDisconnect when the caller goes away half-way.
-    """
-    stream = request.stream().__aiter__()
-    while (chunk := from_thread.run(_next, stream)) is not None:
-        if chunk:
-            yield chunk
-
-
-def ndjson(request: Request, longest_line: int) -> Iterator[Any]:
-    """The values of a body with one JSON value a line, never holding more than one line.
+def ndjson(pieces: Iterable[bytes], longest_line: int) -> Iterator[Any]:
+    """The values of a body (`streams.receive`) with one JSON value a line, never holding more than one line.
 
     Raises BadRequest naming the line that is no JSON, TooLarge for a line above `longest_line` bytes.
     """
     number = 0
     kept = bytearray()
-    for chunk in chunks(request):
+    for chunk in pieces:
         start = 0
         while (end := chunk.find(b"\n", start)) >= 0:
             number += 1
@@ -62,23 +46,6 @@ def _value(line: bytearray, number: int) -> Any:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"Line {number} of the body is not valid JSON: {error}", code="InvalidJson") from None
-
-
-#: how much of a refused body is still read, so that the caller sees the answer instead of a broken connection
-_DRAIN = 256 * 2**20
-
-
-def drain(request: Request) -> None:
-    """Read on, up to a limit, and throw away: clients send the whole body before they look at the answer."""
-    left = _DRAIN
-    try:
-        for chunk in chunks(request):
-            left -= len(chunk)
-            if left < 0:
-                return
-    except (ClientDisconnect, RuntimeError):
-        # gone, or read to its end before
-        return
 
 
 async def json_body(request: Request, limit: int = 4 * 2**20) -> dict[str, Any]:

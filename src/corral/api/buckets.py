@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
 from corral.accounts import rights
-from corral.api.body import drain, ndjson, private_of
+from corral.api.body import ndjson, private_of
 from corral.api.deps import Body, Ctx
 from corral.api.resolve import etag_matches, file_headers, send_large
+from corral.api.streams import receive
 from corral.api.wire import Json, next_link, origin
 from corral.api.xet import token_answer
 from corral.context import Context
 from corral.core.clock import iso
-from corral.core.errors import BadRequest, Conflict, HubError, NotFound, RepoNotFound, Unauthorized
+from corral.core.errors import BadRequest, Conflict, NotFound, RepoNotFound, Unauthorized
 from corral.core.ids import RepoId, RepoType
 from corral.repos import buckets, lifecycle, lookup
 from corral.repos.buckets import Add, Delete, File, Folder, Operation, Totals
@@ -164,20 +164,16 @@ def _entry(one: File | Folder) -> dict[str, Any]:
 @router.post("/api/buckets/{repo:repo}/batch")
 async def batch(request: Request, ctx: Ctx, rid: BucketId) -> Response:
     """Add, copy and delete files: one operation a line. 422 when none could be done."""
-    return await run_sync(_batch, request, ctx, rid)
+    return await receive(request, lambda pieces: _batch(ctx, rid, pieces))
 
 
-def _batch(request: Request, ctx: Context, rid: RepoId) -> Response:
-    try:
-        bucket = lookup.find(ctx, rid, Right.WRITE)
-        operations: list[Operation] = []
-        for line in ndjson(request, _LONGEST_LINE):
-            if len(operations) == _MOST_OPERATIONS:
-                raise BadRequest(f"One batch may hold at most {_MOST_OPERATIONS} operations: send several.")
-            operations.append(_operation(line))
-    except HubError:
-        drain(request)
-        raise
+def _batch(ctx: Context, rid: RepoId, pieces: Iterator[bytes]) -> Response:
+    bucket = lookup.find(ctx, rid, Right.WRITE)
+    operations: list[Operation] = []
+    for line in ndjson(pieces, _LONGEST_LINE):
+        if len(operations) == _MOST_OPERATIONS:
+            raise BadRequest(f"One batch may hold at most {_MOST_OPERATIONS} operations: send several.")
+        operations.append(_operation(line))
     failed = buckets.apply(ctx, bucket, operations)
     answer = {
         "success": not failed,

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterator
 from typing import Any
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from corral.api.body import drain, ndjson
+from corral.api.body import ndjson
 from corral.api.deps import Body, Ctx, Rid
+from corral.api.streams import receive
 from corral.api.wire import Json, origin
 from corral.community import discussions
 from corral.context import Context
-from corral.core.errors import BadRequest, HubError, Unauthorized
+from corral.core.errors import BadRequest, Unauthorized
 from corral.core.ids import RepoId
 from corral.repos import commits, lookup, preupload, read
 from corral.repos.commits import AddFile, AddLargeFile, Delete, Header, Operation
@@ -81,31 +82,26 @@ def _candidate(file: Any) -> preupload.Candidate:
 @router.post("/api/{types:types}/{repo:repo}/commit/{rev:seg}")
 async def create_commit(request: Request, ctx: Ctx, rid: Rid, rev: str, create_pr: bool = False) -> Response:
     """One commit from newline-delimited JSON: a header, then files and deletions in order."""
-    return await run_sync(_create_commit, request, ctx, rid, rev, create_pr)
+    return await receive(request, lambda pieces: _create_commit(request, ctx, rid, rev, create_pr, pieces))
 
 
-def _create_commit(request: Request, ctx: Context, rid: RepoId, rev: str, create_pr: bool) -> Response:
-    try:
-        repo = _writable(ctx, rid, rev, pull_request=create_pr)
-        lines = ndjson(request, ctx.settings.max_regular_file * 4 // 3 + _LINE_MARGIN)
-        header = _header(next(lines, None))
-        pull_request = None
-        target = rev
-        if create_pr:
-            base, _ = commits.head_of(ctx, repo, rev)
-            pull_request = discussions.open_pull_request(ctx, repo, header.summary, header.description, base)
-            target = f"refs/pr/{pull_request}"
-        else:
-            commits.head_of(ctx, repo, rev)
-        done = commits.commit(ctx, repo, target, header, (operation(line) for line in lines))
-    except HubError:
-        drain(request)
-        raise
+def _create_commit(
+    request: Request, ctx: Context, rid: RepoId, rev: str, create_pr: bool, pieces: Iterator[bytes]
+) -> Response:
+    repo = _writable(ctx, rid, rev, pull_request=create_pr)
+    lines = ndjson(pieces, ctx.settings.max_regular_file * 4 // 3 + _LINE_MARGIN)
+    header = _header(next(lines, None))
+    operations = (operation(line) for line in lines)
+    pull_request = None
+    if create_pr:
+        pull_request, oid = discussions.propose(ctx, repo, rev, header, operations)
+    else:
+        oid = commits.commit(ctx, repo, rev, header, operations).oid
     page = f"{origin(request)}/{repo.rid.path}"
     answer: dict[str, Any] = {
         "success": True,
-        "commitOid": done.oid,
-        "commitUrl": f"{page}/commit/{done.oid}",
+        "commitOid": oid,
+        "commitUrl": f"{page}/commit/{oid}",
         "hookOutput": "",
     }
     if pull_request is not None:

@@ -1,7 +1,7 @@
 """Large request bodies for code that runs in a thread: a few megabytes are read ahead, never all of it.
 
-`body.chunks` fetches each piece when the thread asks for it, which is right for small bodies; here receiving goes on
-while the thread hashes and writes.
+Receiving goes on while the thread hashes and writes. The threads are apart from those of other requests, which go on
+however many slow senders there are.
 """
 
 from __future__ import annotations

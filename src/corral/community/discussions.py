@@ -6,7 +6,7 @@ change; commits go there by the commit API or by git.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from corral.context import Change, Context
 from corral.core.errors import BadRequest, Conflict, Forbidden, NotFound, RevisionNotFound
 from corral.core.ids import new_object_id
 from corral.repos import commits, lookup, merges, read, refs
-from corral.repos.git import HEAD_REF
+from corral.repos.commits import Header, Operation
+from corral.repos.git import HEAD_REF, StoredPack
 from corral.repos.lookup import Repo, Right
 from corral.repos.read import CommitInfo
 from corral.storage import schema as t
@@ -100,12 +101,42 @@ def open_pull_request(
     Raises RevisionNotFound when there is no such branch.
     """
     _, head = commits.head_of(ctx, repo, base_ref)
+    with ctx.change() as change:
+        return _open(ctx, change, repo, title, description, base_ref, head, None, DRAFT if draft else OPEN)
+
+
+def propose(ctx: Context, repo: Repo, base: str, header: Header, operations: Iterable[Operation]) -> tuple[int, str]:
+    """Open a pull request against the branch `base` with a commit in it; returns its number and the commit.
+
+    A commit that is refused opens none. Raises what `commits.commit` raises.
+    """
+    base_ref, _ = commits.head_of(ctx, repo, base)
+    opened: list[int] = []
+
+    def land(change: Change, _head: str, oid: str, pack: StoredPack) -> str:
+        opened[:] = [_open(ctx, change, repo, header.summary, header.description, base_ref, oid, pack, OPEN)]
+        return pull_ref(opened[0])
+
+    done = commits.commit(ctx, repo, base, header, operations, land)
+    return opened[0], done.oid
+
+
+def _open(
+    ctx: Context,
+    change: Change,
+    repo: Repo,
+    title: str,
+    description: str,
+    base_ref: str,
+    head: str,
+    pack: StoredPack | None,
+    status: str,
+) -> int:
     if not base_ref.startswith("refs/heads/"):
         raise RevisionNotFound(f"Invalid rev id: a pull request is opened against a branch, not {base_ref}")
-    with ctx.change() as change:
-        num = _insert(ctx, change, repo, title[:MOST_TITLE], description, DRAFT if draft else OPEN, base_ref)
-        refs.move(ctx, change, repo, [refs.RefUpdate(pull_ref(num), "", head)], None)
-        return num
+    num = _insert(ctx, change, repo, title[:MOST_TITLE], description, status, base_ref)
+    refs.move(ctx, change, repo, [refs.RefUpdate(pull_ref(num), "", head)], pack)
+    return num
 
 
 def _insert(

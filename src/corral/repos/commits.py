@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pygit2
 from pygit2.enums import FileMode
 
-from corral.context import Context
+from corral.context import Change, Context
 from corral.core.errors import Busy, EntryNotFound, RevisionNotFound, StaleParent, TooLarge, Unprocessable
 from corral.repos import blobs, git, refs
-from corral.repos.git import Workshop
+from corral.repos.git import StoredPack, Workshop
 from corral.repos.lookup import Repo
 from corral.repos.read import LfsPointer
 
@@ -51,6 +51,8 @@ class Delete:
 
 
 Operation = AddFile | AddLargeFile | Delete
+#: what makes a commit visible, in its transaction: (change, head it was built on, its oid, its pack) -> the ref moved
+Land = Callable[[Change, str, str, StoredPack], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,17 @@ def head_of(ctx: Context, repo: Repo, revision: str) -> tuple[str, str]:
     return ref, oid
 
 
-def commit(ctx: Context, repo: Repo, revision: str, header: Header, operations: Iterable[Operation]) -> Committed:
+def commit(
+    ctx: Context,
+    repo: Repo,
+    revision: str,
+    header: Header,
+    operations: Iterable[Operation],
+    land: Land | None = None,
+) -> Committed:
     """Apply `operations` in order on top of the branch `revision`; durable and visible when this returns.
+
+    The branch is moved, or what `land` says instead (a pull request that is opened with its first commit).
 
     Raises RevisionNotFound, StaleParent (412), Unprocessable for a path or a large file that is not acceptable,
     EntryNotFound for a deletion of what is not there, TooLarge for a regular file that belongs into large storage.
@@ -131,7 +142,10 @@ def commit(ctx: Context, repo: Repo, revision: str, header: Header, operations: 
                     with ctx.change() as change:
                         if blobs.renew(change, repo.id, large, ctx.clock()) < len(large):
                             raise Busy("A large file was just removed as unused: upload it again.", retry_after=1)
-                        refs.move(ctx, change, repo, [refs.RefUpdate(ref, head, oid)], pack)
+                        if land is None:
+                            refs.move(ctx, change, repo, [refs.RefUpdate(ref, head, oid)], pack)
+                        else:
+                            ref = land(change, head, oid, pack)
                 except StaleParent:
                     # another process was faster
                     git.sync(ctx, repo.id)

@@ -9,7 +9,15 @@ from corral.accounts import people
 from corral.community import discussions
 from corral.context import Context
 from corral.core.actor import Actor, TokenRole
-from corral.core.errors import BadRequest, Conflict, Forbidden, NotFound, RevisionNotFound, Unauthorized
+from corral.core.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    RevisionNotFound,
+    Unauthorized,
+    Unprocessable,
+)
 from corral.core.ids import RepoId, RepoType
 from corral.repos import commits, lifecycle, read, refs
 from corral.repos.lookup import Repo
@@ -227,3 +235,21 @@ def test_a_conflict_is_named_and_changes_nothing(ann: Context, repo: Repo) -> No
     assert refs.read(ann, repo.id, "refs/heads/main") == head
     assert discussions.find(ann, repo, one.num).status == "open"
     assert len(discussions.happenings(ann, one)) == 0
+
+
+def test_a_pull_request_is_opened_with_its_commit(bob: Context, repo: Repo) -> None:
+    add = [commits.AddFile("new.txt", b"from bob")]
+    num, oid = discussions.propose(bob, repo, "main", commits.Header("A gift", "Take it"), add)
+    assert refs.read(bob, repo.id, f"refs/pr/{num}") == oid
+    assert text_of(bob, repo, f"refs/pr/{num}", "new.txt") == "from bob"
+    opened = discussions.find(bob, repo, num)
+    assert (opened.title, opened.status) == ("A gift", "open")
+
+
+def test_a_commit_that_is_refused_opens_no_pull_request(bob: Context, repo: Repo) -> None:
+    before = refs.all(bob, repo.id)
+    for operation in (commits.Delete("absent"), commits.AddLargeFile("w.bin", "0" * 64)):
+        with pytest.raises((NotFound, Unprocessable)):
+            discussions.propose(bob, repo, "main", commits.Header("A gift"), [operation])
+    assert discussions.page(bob, repo).count == 0
+    assert refs.all(bob, repo.id) == before
