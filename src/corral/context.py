@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -31,8 +31,8 @@ class Context:
     secret: bytes
     actor: Actor = ANONYMOUS
     clock: Clock = now_ms
-    #: called after a transaction that recorded events has committed (server.wiring)
-    on_events: Callable[[], None] = field(default=lambda: None)
+    #: called with the numbers of the events that a transaction recorded, once it has committed (server.wiring)
+    on_events: Callable[[Sequence[int]], None] = field(default=lambda _: None)
 
     def acting_as(self, actor: Actor) -> Context:
         return replace(self, actor=actor)
@@ -44,7 +44,7 @@ class Context:
             change = Change(connection, self.clock)
             yield change
         if change.recorded:
-            self.on_events()
+            self.on_events(change.recorded)
 
     def sign(self, purpose: str, message: str) -> str:
         """A keyed digest (hex) of `message` that is valid for one `purpose` only."""
@@ -59,14 +59,15 @@ class Change:
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         self.connection = connection
-        self.recorded = 0
+        #: row numbers of the events
+        self.recorded: list[int] = []
         self._clock = clock
 
     def record(self, event: Event) -> None:
-        self.connection.execute(
-            insert(t.events).values(kind=event.kind, payload=event.payload(), created_at=self._clock(), attempts=0)
+        row = {"kind": event.kind, "payload": event.payload(), "created_at": self._clock(), "attempts": 0}
+        self.recorded.append(
+            self.connection.execute(insert(t.events).values(row).returning(t.events.c.id)).scalar_one()
         )
-        self.recorded += 1
 
 
 def shared_secret(db: Database) -> bytes:

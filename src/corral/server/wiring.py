@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 
 from corral.catalogue import index
 from corral.context import Context
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 Reaction = Callable[[Context, Event], None]
 
 _MOST_ATTEMPTS = 8
+#: events that one look into the outbox takes
+_AT_ONCE = 200
 #: an event taken up by a process that then died is taken up again after this long
 _RETRY_MS = 15_000
 
@@ -68,28 +71,32 @@ class Outbox:
 
     def _watch(self) -> None:
         while not self._stop.wait(_RETRY_MS / 1000):
-            try:
-                self.deliver(older_than=_RETRY_MS)
-            except Exception:
-                log.exception("The outbox could not be read; it is tried again.")
+            self.deliver_left()
 
-    def deliver(self, older_than: int = 0) -> None:
-        """Deliver what is new, and what failed or was cut off at least `older_than` milliseconds ago."""
+    def deliver(self, numbers: Sequence[int]) -> None:
+        """Deliver these events now. Never raises, since the change that they tell of is done: others come later."""
+        self._deliver(t.events.c.id.in_(numbers))
+
+    def deliver_left(self) -> None:
+        """Deliver what failed or was cut off: after 15 seconds, then after a minute, four minutes, ….
+
+        An event that failed eight times is left in the table for whoever runs the hub.
+        """
         now = self._ctx.clock()
-        due = (
-            select(t.events.c.id, t.events.c.kind, t.events.c.payload, t.events.c.attempts)
-            .where(t.events.c.attempts < _MOST_ATTEMPTS)
-            .where(or_(t.events.c.attempts == 0, t.events.c.created_at < now - _RETRY_MS))
-            .where(t.events.c.created_at <= now - older_than)
-            .order_by(t.events.c.id)
-            .limit(200)
-        )
-        with self._ctx.db.read() as c:
-            rows = c.execute(due).all()
-        for row in rows:
-            self._deliver_one(row.id, row.attempts, restore(row.kind, row.payload))
+        waits = [(0, _RETRY_MS), *((n, _RETRY_MS * 4 ** (n - 1)) for n in range(1, _MOST_ATTEMPTS))]
+        self._deliver(or_(*((t.events.c.attempts == n) & (t.events.c.created_at <= now - wait) for n, wait in waits)))
 
-    def _deliver_one(self, number: int, attempts: int, event: Event) -> None:
+    def _deliver(self, wanted: ColumnElement[bool]) -> None:
+        query = select(t.events.c.id, t.events.c.kind, t.events.c.payload, t.events.c.attempts).where(wanted)
+        try:
+            with self._ctx.db.read() as c:
+                rows = c.execute(query.order_by(t.events.c.id).limit(_AT_ONCE)).all()
+            for row in rows:
+                self._deliver_one(row.id, row.attempts, row.kind, row.payload)
+        except Exception:
+            log.exception("The outbox could not be read or written; it is tried again.")
+
+    def _deliver_one(self, number: int, attempts: int, kind: str, payload: dict[str, Any]) -> None:
         # whoever raises the count first delivers it
         mine = (t.events.c.id == number) & (t.events.c.attempts == attempts)
         with self._ctx.db.write() as c:
@@ -97,10 +104,11 @@ class Outbox:
         if taken.rowcount != 1:
             return
         try:
+            event = restore(kind, payload)
             for react in REACTIONS[type(event)]:
                 react(self._ctx, event)
         except Exception:
-            log.exception("A reaction to %s failed; it is tried again.", event.kind)
+            log.exception("A reaction to %s failed; it is tried again.", kind)
             return
         with self._ctx.db.write() as c:
             c.execute(delete(t.events).where(t.events.c.id == number))
