@@ -286,7 +286,7 @@ _FIELDS: dict[str, _Field] = {
     "sdk": lambda s: s.repo.sdk,
     "sha": lambda s: s.listing.sha,
     "siblings": lambda s: [{"rfilename": name} for name in s.listing.details.files],
-    "subdomain": lambda s: s.repo.rid.subdomain,
+    "subdomain": lambda s: s.repo.subdomain,
     "tags": lambda s: list(s.listing.details.tags),
     "transformersInfo": _transformers,
     "trendingScore": lambda s: round(s.listing.trending),

@@ -72,7 +72,9 @@ def sync(ctx: Context, repo_id: int) -> Path:
     """Bring in every pack that the database lists and the bare directory lacks."""
     directory = _prepared(ctx, repo_id)
     with ctx.db.read() as c:
-        names = c.scalars(select(t.packs.c.name).where(t.packs.c.repo_id == repo_id)).all()
+        # oldest first: whoever reads meanwhile finds what an object refers to before the object
+        listed = select(t.packs.c.name).where(t.packs.c.repo_id == repo_id).order_by(t.packs.c.id)
+        names = c.scalars(listed).all()
     for name in names:
         if not (directory / "objects" / "pack" / f"pack-{name}.idx").exists():
             bring_in(ctx, repo_id, name, directory / "objects" / "pack")
@@ -97,10 +99,14 @@ def bring_in(ctx: Context, repo_id: int, name: str, folder: Path) -> None:
             except OSError:
                 # the cache is on another file system
                 linked = False
-        if not linked:
-            with ctx.blobs.open(key) as source, temporary.open("wb") as copy:
-                shutil.copyfileobj(source, copy, 1 << 20)
-        temporary.replace(target)
+        try:
+            if not linked:
+                with ctx.blobs.open(key) as source, temporary.open("wb") as copy:
+                    shutil.copyfileobj(source, copy, 1 << 20)
+            temporary.replace(target)
+        finally:
+            # a link onto itself is no move; and a copy may fail half-way
+            temporary.unlink(missing_ok=True)
 
 
 def bare(ctx: Context, repo_id: int) -> Path:
@@ -192,13 +198,14 @@ class Workshop:
     `git` is a handle whose writes (blobs, trees, commits, merges) land in the scratch folder.
     """
 
-    def __init__(self, ctx: Context, repo_id: int, folder: Path) -> None:
+    def __init__(self, ctx: Context, repo_id: int, folder: Path, *, new: bool = False) -> None:
         self._ctx = ctx
         self._repo_id = repo_id
         self._folder = folder
         self._scratch = folder / "objects"
         self._scratch.mkdir()
-        directory = sync(ctx, repo_id)
+        # a new repository has no packs, and its row is being written: a read would take a second connection
+        directory = _prepared(ctx, repo_id) if new else sync(ctx, repo_id)
         # opened anew, since its object database is replaced
         self.git = pygit2.Repository(str(directory))
         odb = pygit2.Odb()
@@ -235,10 +242,11 @@ class Workshop:
 
 
 @contextmanager
-def workshop(ctx: Context, repo_id: int) -> Iterator[Workshop]:
+def workshop(ctx: Context, repo_id: int, *, new: bool = False) -> Iterator[Workshop]:
+    """`new` is for a repository that the transaction under way creates."""
     folder = ctx.settings.data / "tmp" / f"git-{secrets.token_hex(8)}"
     folder.mkdir(parents=True)
     try:
-        yield Workshop(ctx, repo_id, folder)
+        yield Workshop(ctx, repo_id, folder, new=new)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from corral.accounts import people, rights
@@ -56,10 +56,11 @@ def create(
                     t.repo_redirects.c.type == rid.type, t.repo_redirects.c.full_lower == key
                 )
             )
+            object_id = new_object_id()
             repo_id = c.scalar(
                 insert(t.repos)
                 .values(
-                    object_id=new_object_id(),
+                    object_id=object_id,
                     type=rid.type,
                     owner_id=owner.id,
                     creator_id=ctx.actor.account_id,
@@ -69,7 +70,7 @@ def create(
                     private=owner.default_private if private is None else private,
                     disabled=False,
                     sdk=sdk,
-                    subdomain=rid.subdomain if rid.type is RepoType.SPACE else None,
+                    subdomain=_subdomain(c, rid, object_id),
                     created_at=now,
                     updated_at=now,
                     used_storage=0,
@@ -79,12 +80,23 @@ def create(
             repo = from_row(c.execute(select(*COLUMNS).where(t.repos.c.id == repo_id)).one())
             change.record(RepoCreated(repo.id))
             if rid.type in GIT_TYPES:
-                with git.workshop(ctx, repo.id) as shop:
+                with git.workshop(ctx, repo.id, new=True) as shop:
                     oid = commits.build_first(shop, ctx, initial_files(repo, license))
                     refs.move(ctx, change, repo, [refs.RefUpdate(git.HEAD_REF, "", oid)], shop.pack())
     except IntegrityError:
         raise Conflict(f"You already created this {rid.type} repo: {rid}", code="RepoExists") from None
     return repo
+
+
+def _subdomain(connection: Connection, rid: RepoId, object_id: str) -> str | None:
+    """The first label of a Space's host name, never that of another: `a/b-c` and `a-b/c` would have the same."""
+    if rid.type is not RepoType.SPACE:
+        return None
+    label = rid.subdomain
+    others = select(t.repos.c.id).where(t.repos.c.subdomain == label, t.repos.c.object_id != object_id)
+    if label and connection.scalar(others) is None:
+        return label
+    return f"{label[:38]}-{object_id}".strip("-")
 
 
 def rename(ctx: Context, old: Repo, new: RepoId) -> Repo:
@@ -111,7 +123,7 @@ def rename(ctx: Context, old: Repo, new: RepoId) -> Repo:
                     full_name=str(new),
                     full_lower=key,
                     updated_at=ctx.clock(),
-                    subdomain=new.subdomain if new.type is RepoType.SPACE else None,
+                    subdomain=_subdomain(c, new, old.object_id),
                 )
             )
             if key != old_key:

@@ -35,6 +35,7 @@ class Repo:
     gated: str | None
     disabled: bool
     sdk: str | None
+    subdomain: str | None
     created_at: int
     updated_at: int
     used_storage: int
@@ -74,6 +75,7 @@ COLUMNS = (
     t.repos.c.gated,
     t.repos.c.disabled,
     t.repos.c.sdk,
+    t.repos.c.subdomain,
     t.repos.c.created_at,
     t.repos.c.updated_at,
     t.repos.c.used_storage,
@@ -101,6 +103,7 @@ def from_row(row: Any) -> Repo:
         gated=row.gated,
         disabled=row.disabled,
         sdk=row.sdk,
+        subdomain=row.subdomain,
         created_at=row.created_at,
         updated_at=row.updated_at,
         used_storage=row.used_storage,

@@ -22,9 +22,11 @@ class SpaceHosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            host = next((v for k, v in scope["headers"] if k == b"host"), b"").decode("latin-1").partition(":")[0]
+            host = (
+                next((v for k, v in scope["headers"] if k == b"host"), b"").decode("latin-1").lower().partition(":")[0]
+            )
             if host.endswith(self._suffix):
-                name = await run_sync(self._space, host.removesuffix(self._suffix).lower())
+                name = await run_sync(self._space, host.removesuffix(self._suffix))
                 if name is None:
                     await PlainTextResponse("There is no Space at this address.", 404)(scope, receive, send)
                     return
@@ -33,12 +35,11 @@ class SpaceHosts:
         await self._app(scope, receive, send)
 
     def _space(self, label: str) -> str | None:
-        """owner/name of the public Space with this label (a private one has no cookie at its own host)."""
+        """owner/name of the public Space with this label; a private one is not shown: visitors sign in elsewhere."""
         with self._ctx.db.read() as c:
             name: str | None = c.scalar(
-                select(t.repos.c.full_name)
-                .where(t.repos.c.subdomain == label, t.repos.c.type == RepoType.SPACE, t.repos.c.private.is_(False))
-                .order_by(t.repos.c.id)
-                .limit(1)
+                select(t.repos.c.full_name).where(
+                    t.repos.c.subdomain == label, t.repos.c.type == RepoType.SPACE, t.repos.c.private.is_(False)
+                )
             )
             return name

@@ -31,7 +31,9 @@ class Database:
         self.is_sqlite = parsed.drivername.startswith("sqlite")
         if self.is_sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        options: dict[str, Any] = {"pool_size": 16, "max_overflow": 48}
+        # A PostgreSQL server takes 100 connections unless told otherwise, from all web processes together. No thread
+        # holds two at a time, so those that find none wait their turn and cannot lock each other out.
+        options: dict[str, Any] = {"pool_size": 8, "max_overflow": 56 if self.is_sqlite else 16}
         options |= {"json_serializer": _to_json, "json_deserializer": orjson.loads}
         if self.is_sqlite:
             options["connect_args"] = {"timeout": 30, "check_same_thread": False}

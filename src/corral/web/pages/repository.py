@@ -120,7 +120,7 @@ def _space(request: Request, ctx: Context, repo: Repo, known: Listing, head: Hea
     own = host[0] == domain or request.headers.get("host") == domain
     if own and not repo.private:
         port = f":{host[2]}" if host[0] == domain else ""
-        inside = f"{request.url.scheme}://{repo.rid.subdomain}.{domain}{port}/"
+        inside = f"{request.url.scheme}://{repo.subdomain}.{domain}{port}/"
     card = shaping.repo_cards(ctx, [repo])[0]
     return page(
         request,

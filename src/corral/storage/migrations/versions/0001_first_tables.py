@@ -167,12 +167,12 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["owner_id"], ["accounts.id"], name=op.f("fk_repos_owner_id_accounts")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_repos")),
         sa.UniqueConstraint("object_id", name=op.f("uq_repos_object_id")),
+        sa.UniqueConstraint("subdomain", name=op.f("uq_repos_subdomain")),
         sa.UniqueConstraint("type", "full_lower", name=op.f("uq_repos_type_full_lower")),
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("repos", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_repos_owner_id"), ["owner_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_repos_subdomain"), ["subdomain"], unique=False)
         batch_op.create_index(batch_op.f("ix_repos_type_created_at_id"), ["type", "created_at", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_repos_type_gated"), ["type", "gated"], unique=False)
         batch_op.create_index(batch_op.f("ix_repos_type_updated_at_id"), ["type", "updated_at", "id"], unique=False)
