@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -34,6 +35,7 @@ _TREE_PAGE = 1000
 _TREE_PAGE_EXPANDED = 100
 _COMMIT_PAGE = 50
 _MOST_COPIED = 500
+_CURSOR = re.compile("[0-9]{1,12}")
 
 
 def _body_rid(body: dict[str, Any], ctx: Context) -> RepoId:
@@ -244,12 +246,13 @@ def tree(
     repo = lookup.find(ctx, rid)
     commit = read.commit_of(ctx, repo, rev)
     page = max(1, min(limit or _TREE_PAGE, _TREE_PAGE_EXPANDED if expand else _TREE_PAGE))
-    start = int(cursor) if cursor.isdigit() else 0
-    found = read.entries(ctx, repo, commit, path, recursive=recursive)
+    start = int(cursor) if _CURSOR.fullmatch(cursor) else 0
+    # one more than the page holds tells whether there is another
+    found = read.entries(ctx, repo, commit, path, recursive=recursive, start=start, stop=start + page + 1)
     headers = {"X-Repo-Commit": commit}
-    if start + page < len(found):
+    if len(found) > page:
         headers |= next_link(request, cursor=str(start + page))
-    shaped = shape_entries(ctx, repo, commit, found[start : start + page], expand=expand)
+    shaped = shape_entries(ctx, repo, commit, found[:page], expand=expand)
     return Json(shaped, headers=headers)
 
 

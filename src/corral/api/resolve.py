@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import Iterator
 from email.utils import formatdate
 from typing import BinaryIO
@@ -26,6 +27,7 @@ from corral.repos.read import Entry
 router = APIRouter()
 
 _PIECE = 1 << 20
+_NUMBER = re.compile("[0-9]{0,18}")
 #: what a browser may show in place; anything else, HTML above all, is shown as text or saved
 _SHOWN = ("image/", "audio/", "video/", "text/plain", "application/json", "application/pdf")
 _HARMLESS = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src 'self'; sandbox"
@@ -178,7 +180,7 @@ def byte_range(header: str | None, size: int) -> tuple[int, int]:
     if not header or not header.startswith("bytes=") or "," in header:
         return 0, size
     first, dash, last = header.removeprefix("bytes=").strip().partition("-")
-    if not dash or not (first or last) or not all(p.isdigit() or not p for p in (first, last)):
+    if not dash or not (first or last) or not all(_NUMBER.fullmatch(p) for p in (first, last)):
         return 0, size
     if not first:
         start = max(0, size - int(last))

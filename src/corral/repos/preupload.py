@@ -43,17 +43,16 @@ def advise(
     git.lookup(ctx, repo.id, commit)
     handle = git.objects(ctx, repo.id)
     ignored = _ignored(ctx, repo, commit, files, git_ignore)
-    advice = []
-    for file in files:
-        advice.append(
-            Advice(
-                path=file.path,
-                large=_is_large(ctx, handle, commit, file),
-                ignore=file.path in ignored,
-                oid=_oid(ctx, repo, commit, file.path),
-            )
+    there = {e.path: e.etag for e in read.some_entries(ctx, repo, commit, [f.path for f in files]) if e.type == "file"}
+    return [
+        Advice(
+            path=file.path,
+            large=_is_large(ctx, handle, commit, file),
+            ignore=file.path in ignored,
+            oid=there.get(file.path),
         )
-    return advice
+        for file in files
+    ]
 
 
 def _is_large(ctx: Context, handle: pygit2.Repository, commit: str, file: Candidate) -> bool:
@@ -76,14 +75,6 @@ def is_binary(sample: bytes) -> bool:
     return False
 
 
-def _oid(ctx: Context, repo: Repo, commit: str, path: str) -> str | None:
-    try:
-        found = read.entry(ctx, repo, commit, path)
-    except EntryNotFound:
-        return None
-    return found.etag if found.type == "file" else None
-
-
 def _ignored(
     ctx: Context, repo: Repo, commit: str, files: Sequence[Candidate], git_ignore: str | None
 ) -> frozenset[str]:
@@ -95,5 +86,5 @@ def _ignored(
     # libgit2 applies ignore rules only where there is a work tree
     with tempfile.TemporaryDirectory(dir=ctx.settings.data / "tmp") as folder:
         work = pygit2.init_repository(folder)
-        (Path(folder) / ".gitignore").write_text(git_ignore)
+        (Path(folder) / ".gitignore").write_bytes(git_ignore.encode("utf-8", "replace"))
         return frozenset(f.path for f in files if work.path_is_ignored(f.path))

@@ -167,18 +167,11 @@ def _check_commands(push: _Push, current: dict[str, str], quarantine: _Quarantin
         command.refusal = _objection(command, current, quarantine)
     taken = {name for name in current if not any(c.ref == name and not c.new for c in push.good)}
     for command in push.good:
-        if command.new and _in_the_way(command.ref, taken):
+        if command.new and refs.in_the_way(command.ref, taken):
             command.refusal = "another ref is in the way"
         taken.add(command.ref)
     if "atomic" in push.abilities and len(push.good) < len(push.commands):
         push.refuse_all("atomic push failed")
-
-
-def _in_the_way(ref: str, taken: set[str]) -> bool:
-    """git cannot have both refs/heads/a and refs/heads/a/b."""
-    parts = ref.split("/")
-    above = {"/".join(parts[:n]) for n in range(3, len(parts))}
-    return bool(above & taken) or any(name.startswith(f"{ref}/") for name in taken)
 
 
 def _objection(command: _Command, current: dict[str, str], quarantine: _Quarantine) -> str:

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +23,8 @@ from corral.repos import blobs, git
 from corral.repos.lookup import Repo
 from corral.storage import schema as t
 
-_HEX = re.compile(r"[0-9a-f]{7,40}")
+_HEX = re.compile(r"[0-9a-f]{7,39}")
+_FULL = re.compile(r"[0-9a-f]{40}")
 _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]*\n)*oid sha256:([0-9a-f]{64})\nsize (\d{1,19})\n\Z"
 )
@@ -88,6 +90,9 @@ _NAMED_REFS = select(t.refs.c.name, t.refs.c.oid).where(
 
 def commit_of(ctx: Context, repo: Repo, revision: str) -> str:
     """The commit that a branch, tag, full ref or (7 to 40 digits of a) commit id names. Raises RevisionNotFound."""
+    if _FULL.fullmatch(revision) and (commit := _commit(ctx, repo, revision)):
+        # before any ref, as in git: a branch with this name does not stand for the commit that somebody pinned
+        return commit
     branch, tag = f"refs/heads/{revision}", f"refs/tags/{revision}"
     if revision.startswith("refs/"):
         branch = tag = revision
@@ -96,13 +101,19 @@ def commit_of(ctx: Context, repo: Repo, revision: str) -> str:
         found = {row.name: row.oid for row in rows}
     oid = found.get(branch) or found.get(tag)
     if oid is None and _HEX.fullmatch(revision):
-        oid = revision if len(revision) == 40 else _expand(ctx, repo, revision)
-    if oid is None:
+        oid = _expand(ctx, repo, revision)
+    commit = oid and _commit(ctx, repo, oid)
+    if not commit:
         raise RevisionNotFound(f"Invalid rev id: {revision}")
+    return commit
+
+
+def _commit(ctx: Context, repo: Repo, oid: str) -> str | None:
+    """The commit that an object is, or that a tag is of; None where there is none."""
     try:
         return str(git.lookup(ctx, repo.id, oid).peel(pygit2.Commit).id)
     except (KeyError, pygit2.InvalidSpecError):
-        raise RevisionNotFound(f"Invalid rev id: {revision}") from None
+        return None
 
 
 def _expand(ctx: Context, repo: Repo, short: str) -> str | None:
@@ -166,8 +177,20 @@ def _with_xet(ctx: Context, entries: list[Entry]) -> list[Entry]:
     return [replace(e, xet_hash=hashes.get(e.lfs.sha256)) if e.lfs else e for e in entries]
 
 
-def entries(ctx: Context, repo: Repo, commit: str, path: str = "", *, recursive: bool = False) -> list[Entry]:
-    """What is in the folder `path` (and below), in git's order. Raises EntryNotFound when it is no folder."""
+def entries(
+    ctx: Context,
+    repo: Repo,
+    commit: str,
+    path: str = "",
+    *,
+    recursive: bool = False,
+    start: int = 0,
+    stop: int | None = None,
+) -> list[Entry]:
+    """What is in the folder `path` (and below), in git's order: all, or those numbered `start` up to `stop`.
+
+    Raises EntryNotFound when it is no folder.
+    """
     path = clean_path(path)
     tree = _tree(ctx, repo, commit)
     handle = git.objects(ctx, repo.id)
@@ -176,15 +199,19 @@ def entries(ctx: Context, repo: Repo, commit: str, path: str = "", *, recursive:
         if mode != FileMode.TREE:
             raise _missing(path, commit)
         tree = handle[oid].peel(pygit2.Tree)
-    return _with_xet(ctx, list(_walk(handle, tree, f"{path}/" if path else "", recursive)))
+    walk = islice(_walk(handle, tree, f"{path}/" if path else "", recursive), start, stop)
+    return _with_xet(ctx, [_entry(handle, name, oid, mode) for name, oid, mode in walk])
 
 
-def _walk(handle: pygit2.Repository, tree: pygit2.Tree, prefix: str, recursive: bool) -> Iterator[Entry]:
+def _walk(
+    handle: pygit2.Repository, tree: pygit2.Tree, prefix: str, recursive: bool
+) -> Iterator[tuple[str, pygit2.Oid, int]]:
+    """(path, oid, file mode): no file is looked at, only the trees that name them."""
     for item in tree:
-        found = _entry(handle, prefix + (item.name or ""), item.id, item.filemode)
-        yield found
-        if recursive and found.type == "directory":
-            yield from _walk(handle, handle[item.id].peel(pygit2.Tree), f"{found.path}/", recursive)
+        path = prefix + (item.name or "")
+        yield path, item.id, item.filemode
+        if recursive and item.filemode == FileMode.TREE:
+            yield from _walk(handle, handle[item.id].peel(pygit2.Tree), f"{path}/", recursive)
 
 
 def some_entries(ctx: Context, repo: Repo, commit: str, paths: list[str]) -> list[Entry]:

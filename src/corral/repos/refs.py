@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pygit2
@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from corral.context import Change, Context
-from corral.core.errors import BadRequest, Conflict, Forbidden, NotFound, RevisionNotFound, StaleParent
+from corral.core.errors import BadRequest, Conflict, Forbidden, NotFound, RepoNotFound, RevisionNotFound, StaleParent
 from corral.core.events import RefsMoved
 from corral.repos import garbage, git
 from corral.repos.git import HEAD_REF, StoredPack
@@ -55,17 +55,19 @@ def move(ctx: Context, change: Change, repo: Repo, updates: Sequence[RefUpdate],
     """List `pack` and move the refs, all or nothing, and record it. Raises StaleParent when a ref is not at `old`."""
     c = change.connection
     now = ctx.clock()
-    grown = 0
     if pack is not None:
         garbage.rescue(ctx, c, [git.pack_key(repo.id, pack.name, suffix) for suffix in ("pack", "idx")])
+    # first of the repository's rows, since its lock is what keeps others from them
+    here = t.repos.c.id == repo.id
+    if c.execute(update(t.repos).where(here).values(updated_at=now)).rowcount != 1:
+        raise RepoNotFound
+    if pack is not None:
         # the same objects pushed twice make the same pack
         row = {"repo_id": repo.id, "name": pack.name, "size": pack.size, "created_at": now}
-        grown = pack.size * insert_missing(c, t.packs, [row])
-    # first, since its lock is what keeps others from this repository's rows
-    grows = {"updated_at": now, "used_storage": t.repos.c.used_storage + grown}
-    c.execute(update(t.repos).where(t.repos.c.id == repo.id).values(grows))
+        if insert_missing(c, t.packs, [row]):
+            c.execute(update(t.repos).where(here).values(used_storage=t.repos.c.used_storage + pack.size))
     for u in updates:
-        here = (t.refs.c.repo_id == repo.id) & (t.refs.c.name == u.name)
+        ref = (t.refs.c.repo_id == repo.id) & (t.refs.c.name == u.name)
         if not u.old:
             try:
                 with c.begin_nested():
@@ -74,12 +76,19 @@ def move(ctx: Context, change: Change, repo: Repo, updates: Sequence[RefUpdate],
                 raise StaleParent from None
             continue
         if u.new:
-            done = c.execute(update(t.refs).where(here, t.refs.c.oid == u.old).values(oid=u.new))
+            done = c.execute(update(t.refs).where(ref, t.refs.c.oid == u.old).values(oid=u.new))
         else:
-            done = c.execute(delete(t.refs).where(here, t.refs.c.oid == u.old))
+            done = c.execute(delete(t.refs).where(ref, t.refs.c.oid == u.old))
         if done.rowcount != 1:
             raise StaleParent
     change.record(RefsMoved(repo.id, tuple((u.name, u.old, u.new) for u in updates), ctx.actor.account_id))
+
+
+def in_the_way(ref: str, taken: Iterable[str]) -> str | None:
+    """One of `taken` that git cannot have beside `ref`, as refs/heads/a and refs/heads/a/b."""
+    parts = ref.split("/")
+    above = {"/".join(parts[:n]) for n in range(3, len(parts))}
+    return next((name for name in taken if name in above or name.startswith(f"{ref}/")), None)
 
 
 def create_branch(ctx: Context, repo: Repo, name: str, start: str, *, overwrite: bool = False) -> None:
@@ -89,9 +98,12 @@ def create_branch(ctx: Context, repo: Repo, name: str, start: str, *, overwrite:
 
 
 def _create(ctx: Context, repo: Repo, ref: str, oid: str, overwrite: bool, pack: StoredPack | None = None) -> None:
-    old = read(ctx, repo.id, ref)
+    there = all(ctx, repo.id)
+    old = there.get(ref)
     if old is not None and not overwrite:
         raise Conflict(f"Reference {ref} already exists")
+    if old is None and (other := in_the_way(ref, there)):
+        raise Conflict(f"Reference {ref} cannot be beside {other}: git takes one for the folder of the other.")
     try:
         with ctx.change() as change:
             move(ctx, change, repo, [RefUpdate(ref, old or "", oid)], pack)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -93,6 +94,12 @@ def _operation_id(route: APIRoute) -> str:
     return f"{methods[0].lower()}_{route.name}_{route.path_format}"
 
 
+def _split(path: str, part: str) -> tuple[str, str, str]:
+    """`path` before, at and after `part` (in upper or lower case); the last two are empty when it is not there."""
+    found = re.search(f"{re.escape(part)}(?![A-Za-z0-9_-])", path, re.IGNORECASE)
+    return (path[: found.start()], found[0], path[found.end() :]) if found else (path, "", "")
+
+
 def _wants_page(request: Request) -> bool:
     """Whether a person with a browser is asking, rather than a client."""
     path = request.url.path
@@ -111,12 +118,12 @@ def _answer(request: Request, error: HubError) -> Response:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HubError)  # noqa: S101 - the handler is registered for it
     if isinstance(error, RepoMoved):
-        # both ids are owner/name, as the path has it
-        target = request.url.path.lower().find(str(error.old).lower())
-        path = request.url.path
-        moved = path[:target] + str(error.new) + path[target + len(str(error.old)) :]
+        before, old, after = _split(request.url.path, f"/{error.old}")
+        if not old:
+            # the old name came in the body
+            return _answer(request, NotFound(f"{error.message} Use that name.", code="RepoMoved"))
         query = f"?{request.url.query}" if request.url.query else ""
-        return RedirectResponse(moved + query, status_code=307)
+        return RedirectResponse(f"{before}/{error.new}{after}{query}", status_code=307)
     return _answer(request, error)
 
 
