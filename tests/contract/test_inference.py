@@ -261,11 +261,13 @@ def test_the_widget_is_told_the_task_with_its_reason_and_the_cards_examples(
     owner: Person, repos: dict[str, str], web: httpx.Client
 ) -> None:
     told = web.get(f"/inference/{repos['chat']}").json()
-    assert (told["task"], told["input"], told["chat_url"]) == ("text-generation", "chat", "/v1/chat/completions")
+    assert (told["task"], told["output"], told["chat_url"]) == ("text-generation", "chat", "/v1/chat/completions")
     assert "LlamaForCausalLM" in told["reason"]
     assert all("messages" in example for example in told["examples"])
     told = web.get(f"/inference/{repos['classifier']}").json()
-    assert (told["input"], told["examples"]) == ("image", [])
+    assert ([one["kind"] for one in told["form"]], told["output"]) == (["picture"], "bars")
+    for example in told["examples"]:
+        assert web.get(example["inputs"]["src"], follow_redirects=True).headers["content-type"] == "image/jpeg"
 
 
 def test_a_caller_who_leaves_a_stream_frees_the_model(hub: Hub, repos: dict[str, str], web: httpx.Client) -> None:
@@ -282,3 +284,35 @@ def test_a_caller_who_leaves_a_stream_frees_the_model(hub: Hub, repos: dict[str,
     assert asked.text_generation("Once", max_new_tokens=1)
     # 4,000 tokens of this model take far longer
     assert time.monotonic() - began < 4
+
+
+def events_of(answer: httpx.Response) -> list[tuple[str, dict[str, Any]]]:
+    assert answer.headers["content-type"].startswith("text/event-stream"), answer.text
+    parts = [part.split("\n", 1) for part in answer.text.strip().split("\n\n")]
+    return [(kind.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for kind, data in parts]
+
+
+def test_who_asks_for_events_hears_of_tokens_the_result_and_what_it_took(
+    hub: Hub, repos: dict[str, str], web: httpx.Client
+) -> None:
+    told = {"x-corral-events": "true"}
+    body = {"inputs": {"source_sentence": "a", "sentences": ["a"]}}
+    answer = web.post(f"/inference/{repos['embedding']}", json=body, headers=told, timeout=120)
+    kind, value = events_of(answer)[-1]
+    assert kind == "result"
+    assert value["value"] == [pytest.approx(1, abs=1e-4)]
+    assert value["seconds"] > 0
+    assert "CPU" in value["machine"]
+    message = {"model": repos["chat"], "messages": [{"role": "user", "content": "a"}], "max_tokens": 5, "stream": True}
+    events = events_of(web.post("/v1/chat/completions", json=message, headers=told, timeout=120))
+    text = "".join(value["text"] for kind, value in events if kind == "token")
+    assert events[-1][1]["value"]["choices"][0]["message"]["content"] == text
+
+
+def test_who_asks_for_events_hears_of_a_refusal(repos: dict[str, str], web: httpx.Client) -> None:
+    answer = web.post(
+        f"/inference/{repos['classifier']}", content=b"no picture", headers={"x-corral-events": "true"}, timeout=120
+    )
+    kind, value = events_of(answer)[-1]
+    assert (kind, value["status"]) == ("error", 422)
+    assert "not a picture" in value["error"]

@@ -140,11 +140,11 @@ def test_every_engine_answers(open_place: Open) -> None:
     assert len(text["tokens"]) <= 5
     assert text["input_length"] == len("user: hi\nassistant: ")
     picture = Path(__file__).parents[2] / "zoo" / "efficientnet_lite0" / "examples" / "cat.jpg"
-    found = place.result("classifier", Request("classify", {}, picture.read_bytes()))
+    found = place.result("classifier", Request("classify", {}, (picture.read_bytes(),)))
     assert {f["label"] for f in found} == {"a cat", "a dog", "a boat"}
     assert sum(f["score"] for f in found) == pytest.approx(1, abs=1e-4)
     with pytest.raises(HubError, match="not a picture") as caught:
-        place.result("classifier", Request("classify", {}, b"text"))
+        place.result("classifier", Request("classify", {}, (b"text",)))
     assert caught.value.status == 422
     with pytest.raises(HubError, match="no prompt 'passage'"):
         place.result("embedding", Request("features", {"texts": ["a"], "prompt_name": "passage"}))
@@ -242,15 +242,44 @@ def test_memory_is_kept_by_unloading_what_was_used_longest_ago(open_place: Open)
     assert [place.state(kind) for kind in ("chat", "embedding", "encoder")] == ["cold", "ready", "ready"]
 
 
-def test_a_model_in_use_is_not_unloaded_for_another(open_place: Open) -> None:
-    place = open_place(memory=int(1.6 * RUNTIME))
-    busy = place.ask("chat", LONG)
+def test_models_that_do_not_fit_together_take_turns_and_nobody_is_refused(open_place: Open) -> None:
+    place = open_place(memory=int(1.1 * RUNTIME), turn=0.3)
+    busy = place.ask("chat", LONG, caller="first")
     first_token(busy)
-    with pytest.raises(Busy, match="All memory for models is in use"):
-        place.ask("embedding", PAIR)
+    behind = place.ask("chat", SHORT, caller="second")
+    with pytest.raises(Busy) as caught:
+        place.ask("embedding", PAIR, wait=False)
+    assert caught.value.extra["estimated_time"] > 0
+    patient = place.ask("embedding", PAIR, caller="third")
+    # what computes is not cut off
+    assert not busy.done
     busy.cancel()
-    busy.result(PATIENCE)
-    assert place.result("embedding", PAIR)
+    assert patient.result(PATIENCE)
+    assert behind.result(PATIENCE)["text"], "who waited for the model that gave way gets it back"
+    assert place.state("embedding") == "cold"
+
+
+def test_a_caller_sees_the_place_in_the_queue(open_place: Open) -> None:
+    place = open_place()
+    model = place.model("chat")
+    running = place.ask("chat", LONG)
+    first_token(running)
+    second, third = place.ask("chat", SHORT), place.ask("chat", SHORT)
+    places = [place.service.place(model, call) for call in (running, second, third)]
+    assert [(p.number, p.of) for p in places if p] == [(0, 3), (2, 3), (3, 3)]
+    running.cancel()
+    third.result(PATIENCE)
+    assert place.service.place(model, third) is None
+
+
+def test_one_caller_cannot_fill_the_queue(open_place: Open) -> None:
+    place = open_place(queue_each=2)
+    first_token(place.ask("chat", LONG, caller="greedy"))
+    for _ in range(2):
+        place.ask("chat", SHORT, caller="greedy")
+    with pytest.raises(Busy, match="Too many requests wait"):
+        place.ask("chat", SHORT, caller="greedy")
+    place.ask("chat", SHORT, caller="modest")
 
 
 def test_a_model_that_never_fits_is_refused_with_the_way_out(open_place: Open) -> None:
@@ -281,13 +310,13 @@ def test_what_nobody_uses_is_unloaded(open_place: Open) -> None:
 def test_a_model_that_cannot_be_loaded_says_why_and_is_not_tried_at_once_again(open_place: Open) -> None:
     place = open_place()
     with pytest.raises(HubError, match="could not be loaded") as caught:
-        place.result("damaged", Request("classify", {}, b""))
+        place.result("damaged", Request("classify", {}, (b"",)))
     assert caught.value.status == 500
     assert str(place.hub.folder) not in caught.value.message, "the hub's paths are nobody's business"
     assert "/cache/models/" not in caught.value.message
     until(lambda: place.state("damaged") == "failed", 5)
     with pytest.raises(HubError, match="could not be loaded"):
-        place.ask("damaged", Request("classify", {}, b""))
+        place.ask("damaged", Request("classify", {}, (b"",)))
     assert place.state("damaged") == "failed"
 
 

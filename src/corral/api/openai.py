@@ -19,14 +19,27 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from corral import __version__
+from corral.api.calling import (
+    answered,
+    find,
+    json_object,
+    outcome,
+    sse,
+    streamed,
+    submit,
+    told,
+    wants_events,
+    whole_body,
+)
 from corral.api.deps import Ctx
-from corral.api.inference import find, json_object, outcome, sse, streamed, submit, whole_body
 from corral.api.wire import Json
 from corral.context import Context
 from corral.core.errors import BadRequest, NotSupported, Unprocessable
 from corral.inference import models
 from corral.inference.calls import Call, Event, Failure, Result, Token
 from corral.inference.calls import Request as Asked
+from corral.inference.models import Model
+from corral.inference.service import InferenceService
 from corral.inference.tasks import base, text_generation
 
 router = APIRouter()
@@ -72,11 +85,12 @@ async def complete(request: Request, ctx: Ctx) -> Response:
     params = _generation(body) | {"prompt": base.text(prompt, "'prompt'")}
     asked = Asked("generate", params, stream=params["stream"])
     name = _model_of(body)
-    call = await _call(request, ctx, name, asked)
+    _, _, call = await _call(request, ctx, name, asked)
     shape = _Completion(name, params)
     if asked.stream:
         return await streamed(request, call, partial(_events, shape))
-    return Json(shape.whole(await outcome(request, call)))
+    result = await outcome(request, call)
+    return answered(result, shape.whole(result.value))
 
 
 @router.post("/v1/embeddings")
@@ -89,13 +103,15 @@ async def embed(request: Request, ctx: Ctx) -> Response:
     dimensions = base.number(body, "dimensions", 1, 100_000, whole=True)
     name = _model_of(body)
     asked = Asked("embed", {"texts": texts, "dimensions": dimensions, "normalize": True})
-    result = await outcome(request, await _call(request, ctx, name, asked))
+    _, _, call = await _call(request, ctx, name, asked)
+    done = await outcome(request, call)
+    result = done.value
     data = [
         {"object": "embedding", "index": i, "embedding": _packed(vector) if packed else vector}
         for i, vector in enumerate(result["vectors"])
     ]
     usage = {"prompt_tokens": result["tokens"], "total_tokens": result["tokens"]}
-    return Json({"object": "list", "data": data, "model": name, "usage": usage})
+    return answered(done, {"object": "list", "data": data, "model": name, "usage": usage})
 
 
 def _packed(vector: list[float]) -> str:
@@ -105,17 +121,20 @@ def _packed(vector: list[float]) -> str:
 async def _chat(request: Request, ctx: Context, body: dict[str, Any], name: str) -> Response:
     params = _generation(body) | {"messages": _messages(body.get("messages"))}
     asked = Asked("chat", params, stream=params["stream"])
-    call = await _call(request, ctx, name, asked)
+    service, model, call = await _call(request, ctx, name, asked)
     shape = _Chat(name, params)
+    if wants_events(request):
+        return await told(service, model, call, lambda result: shape.whole(result.value))
     if asked.stream:
         return await streamed(request, call, partial(_events, shape))
-    return Json(shape.whole(await outcome(request, call)))
+    result = await outcome(request, call)
+    return answered(result, shape.whole(result.value))
 
 
-async def _call(request: Request, ctx: Context, name: str, asked: Asked) -> Call:
+async def _call(request: Request, ctx: Context, name: str, asked: Asked) -> tuple[InferenceService, Model, Call]:
     wait = request.headers.get("x-wait-for-model", "true").lower() not in ("false", "0")
     service, model = await find(request, ctx, name)
-    return await submit(request, ctx, service, model, asked, wait=wait)
+    return service, model, await submit(request, ctx, service, model, asked, wait=wait or wants_events(request))
 
 
 def _model_of(body: Mapping[str, Any]) -> str:

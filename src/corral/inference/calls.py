@@ -12,12 +12,21 @@ from corral.core.errors import HubError
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an engine is asked: an operation of its table, the operation's parameters (JSON), and bytes (a picture)."""
+    """What an engine is asked: an operation, its parameters (JSON), and the files that it is about."""
 
     op: str
     params: dict[str, Any] = field(default_factory=dict)
-    data: bytes = b""
+    files: tuple[bytes, ...] = ()
     stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A result that is bytes: a picture or a sound. `about` is what else the engine tells of it (JSON)."""
+
+    data: bytes
+    type: str
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +37,20 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long computation is. `picture` shows what there is by now, where the engine has something to show."""
+
+    done: int
+    total: int
+    picture: Media | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
+    """`value` is JSON or Media. `seconds` is how long the worker computed, alone or in a batch with others."""
+
     value: Any
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +58,11 @@ class Failure:
     error: HubError
 
 
-Event = Token | Result | Failure
+Event = Token | Progress | Result | Failure
 
 
 class Call:
-    """A request and what has come back so far: any number of `Token`s, then one `Result` or `Failure`.
+    """A request and what has come back so far: any number of `Token` and `Progress`, then one `Result` or `Failure`.
 
     Events are delivered in order, by the thread that pushes them, to the one listener; those that came before it
     listened are delivered when it starts to.
@@ -69,7 +90,7 @@ class Call:
         with self._lock:
             if self._done.is_set():
                 return
-            if not isinstance(event, Token):
+            if isinstance(event, Result | Failure):
                 self._last = event
                 self._done.set()
             if self._listener is not None:

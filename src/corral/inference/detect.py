@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from corral.inference.libraries import KNOWN, LIBRARIES, Library, runnable_tasks
+
 #: the small files to hand to `detect`, parsed, under these names, where the repository has them
 CONFIG_FILES = (
     "config.json",
@@ -33,6 +35,10 @@ class Detection:
     engine: str | None = None
     problem: str = ""
     conversational: bool = False
+    #: the repository that this one is an adapter of, as its configuration names it
+    base: str | None = None
+    #: parameter -> the values that this model knows for it (voices), from names of files
+    choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: what the engine is told beside the folder, for example which GGUF file to read
     options: tuple[tuple[str, str], ...] = ()
 
@@ -80,14 +86,6 @@ _MODEL_TYPES = {
     "mt5": "text2text-generation",
     "bart": "text2text-generation",
 }
-#: a file that only one library writes, the library, and the task it implies when nothing better is known
-_LIBRARY_FILES: tuple[tuple[str, str, str | None], ...] = (
-    ("modules.json", "sentence-transformers", "sentence-similarity"),
-    ("model_index.json", "diffusers", "text-to-image"),
-    ("adapter_config.json", "peft", None),
-    ("unet/config.json", "diffusers", "text-to-image"),
-    ("hyperparams.yaml", "speechbrain", None),
-)
 #: tags that are tasks, for repositories with no better evidence
 _TASKS = (
     frozenset(t for _, t in _ARCHITECTURES)
@@ -106,29 +104,8 @@ _TASKS = (
         "tabular-regression",
     }
 )
-_LIBRARIES = frozenset(
-    "transformers sentence-transformers diffusers timm peft gguf onnx keras fastai flair spacy sklearn speechbrain"
-    " stable-baselines3 ultralytics open_clip setfit adapter-transformers paddlenlp espnet nemo mlx".split()
-)
 #: what is quantised less comes first: it answers better, and the file is made whole in memory all the same
 _GGUF_ORDER = ("q8_0", "q6_k", "q5_k_m", "q5_1", "q5_0", "q4_k_m", "q4_1", "q4_0", "bf16", "f16", "f32")
-#: (task, library) -> engine; the library None is any
-_ENGINES: dict[tuple[str, str], str] = {
-    ("sentence-similarity", "sentence-transformers"): "embedding",
-    ("sentence-similarity", "transformers"): "embedding",
-    ("feature-extraction", "sentence-transformers"): "embedding",
-    ("feature-extraction", "transformers"): "embedding",
-    ("image-classification", "transformers"): "image-classification",
-    ("text-generation", "transformers"): "text-generation",
-    ("text-generation", "gguf"): "text-generation",
-}
-#: the tasks that some engine here runs
-RUNNABLE_TASKS = frozenset(task for task, _ in _ENGINES)
-_WEIGHTS = {
-    "transformers": re.compile(r"model(-\d+-of-\d+)?\.safetensors"),
-    "sentence-transformers": re.compile(r"(0_Transformer/|[^/]*/)?model(-\d+-of-\d+)?\.safetensors"),
-    "gguf": re.compile(r"[^/]+\.gguf"),
-}
 
 
 def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collection[str]) -> Detection:
@@ -153,7 +130,15 @@ def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collectio
         or "conversational" in tags
         or (library == "gguf" and bool(re.search(r"instruct|chat|-it\b", " ".join([*names, *tags]).lower())))
     )
-    return Detection(task, library, reason, engine, problem, task == "text-generation" and chats, options)
+    return Detection(
+        task, library, reason, engine, problem, task == "text-generation" and chats, _base(card, configs), (), options
+    )
+
+
+def _base(card: Mapping[str, Any], configs: Mapping[str, Any]) -> str | None:
+    named = _mapping(configs.get("adapter_config.json")).get("base_model_name_or_path") or card.get("base_model")
+    first = named[0] if isinstance(named, list) and named else named
+    return first if isinstance(first, str) and first else None
 
 
 def _library(card: Mapping[str, Any], config: Mapping[str, Any], names: frozenset[str], tags: list[str]) -> str | None:
@@ -161,18 +146,24 @@ def _library(card: Mapping[str, Any], config: Mapping[str, Any], names: frozense
     if isinstance(named, str) and named:
         return named.lower()
     for tag in tags:
-        if tag.lower() in _LIBRARIES:
+        if tag.lower() in KNOWN:
             return tag.lower()
-    for file, library, _ in _LIBRARY_FILES:
-        if file in names:
-            return library
+    for name, library in LIBRARIES.items():
+        if library.sign and not _weak(library) and any(map(library.sign.fullmatch, names)):
+            return name
     if "pretrained_cfg" in config or ("architecture" in config and "num_classes" in config):
         return "timm"
     if _list(config.get("architectures")) or "transformers_version" in config:
         return "transformers"
-    if any(n.endswith(".gguf") for n in names):
-        return "gguf"
+    for name, library in LIBRARIES.items():
+        if library.sign and _weak(library) and any(map(library.sign.fullmatch, names)):
+            return name
     return None
+
+
+def _weak(library: Library) -> bool:
+    """A library whose sign is its weights: they may lie beside another library's, which says more."""
+    return library.sign is not None and library.sign.pattern == library.weights.pattern
 
 
 def _task(
@@ -181,9 +172,9 @@ def _task(
     named = card.get("pipeline_tag")
     if isinstance(named, str) and named:
         return named, f"its card says pipeline_tag: {named}"
-    for file, _, task in _LIBRARY_FILES:
-        if task and file in names:
-            return task, f"it has a {file}"
+    row = LIBRARIES.get(library or "")
+    if row and row.task and row.sign and not _weak(row) and (file := _first(row.sign, names)):
+        return row.task, f"it has a {file}"
     architectures = [a for a in _list(config.get("architectures")) if isinstance(a, str)]
     kind = config.get("model_type")
     for architecture in architectures:
@@ -199,9 +190,13 @@ def _task(
             return tag, f"it is tagged {tag}"
     if architectures and architectures[0].endswith("Model"):
         return "feature-extraction", f"its config.json names the bare architecture {architectures[0]}"
-    if library == "gguf":
-        return "text-generation", "it holds GGUF files"
+    if row and row.task and (file := _first(row.weights, names)):
+        return row.task, f"it holds {file}"
     return None, "neither its card, its configuration nor its tags name a task"
+
+
+def _first(pattern: re.Pattern[str], names: frozenset[str]) -> str | None:
+    return min(filter(pattern.fullmatch, names), default=None)
 
 
 _SPECIFIC = tuple(ending for ending, _ in _ARCHITECTURES if ending != "ForCausalLM")
@@ -212,18 +207,18 @@ def _engine(
 ) -> tuple[str | None, str]:
     if task is None:
         return None, "Corral cannot tell what this model is for: name its task in the card, as pipeline_tag."
-    if task not in RUNNABLE_TASKS:
+    if task not in runnable_tasks():
         return None, f"Corral does not run models for {task} yet."
-    library = library or "transformers"
-    engine = _ENGINES.get((task, library))
-    if engine is None:
-        return None, f"Corral does not run {library} models for {task} yet."
+    row = LIBRARIES.get(library or "transformers")
+    engine = row.engines.get(task) if row else None
+    if row is None or engine is None:
+        return None, f"Corral does not run {library or 'transformers'} models for {task} yet."
     if "auto_map" in config:
         return None, "This model brings its own program code, which Corral does not run."
-    if not any(_WEIGHTS[library].fullmatch(n) for n in names):
-        if any(n.endswith((".bin", ".pt", ".pth", ".ckpt")) for n in names):
+    if not _first(row.weights, names):
+        if any(n.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl", ".joblib")) for n in names):
             return None, "Its weights are pickle files, which can run code when they are read: add them as safetensors."
-        return None, "It has no weights in the safetensors format at the place where the library looks for them."
+        return None, f"It has no weights where {library or 'transformers'} looks for them."
     return engine, ""
 
 

@@ -1,8 +1,9 @@
 """What the hub and a worker say to each other: frames of a JSON object and, where due, bytes.
 
 A frame is two unsigned 32-bit lengths (network order), the JSON, the bytes. Hub to worker: `{"op": "load" | "run" |
-"cancel", "id": …}`; worker to hub: `{"id": …, "event": "loaded" | "token" | "result" | "error", …}`. Each side writes
-whole frames under a lock; end of file means that the other side is gone.
+"cancel", "id": …}`, with the lengths of the files that the bytes are under `files`; worker to hub: `{"id": …, "event":
+"loaded" | "begun" | "token" | "progress" | "result" | "error", …}`, where `media` says that the bytes are the result
+and of which type. Each side writes whole frames under a lock; end of file means that the other side is gone.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 import threading
@@ -20,7 +19,8 @@ from sqlalchemy import select
 from corral.context import Context
 from corral.core.errors import HubError
 from corral.core.ids import RepoId, RepoType
-from corral.inference.detect import CONFIG_FILES, RUNNABLE_TASKS, Detection, detect
+from corral.inference.detect import CONFIG_FILES, Detection, detect
+from corral.inference.libraries import LIBRARIES, runnable_tasks
 from corral.repos import lookup, read
 from corral.repos.read import Entry
 from corral.storage import schema as t
@@ -34,7 +34,6 @@ _KEPT_FOLDERS = 8
 #: seconds after which a folder that is not finished was left by a process that died
 _ABANDONED = 86_400
 _REMEMBERED = 500
-_WEIGHTS = re.compile(r"([^/]*/)?model(-\d+-of-\d+)?\.safetensors")
 
 #: what a worker holds before it has loaded anything, bytes (torch and transformers, measured)
 RUNTIME = 450 * 2**20
@@ -154,7 +153,8 @@ def _weights(entries: list[Entry], found: Detection) -> int:
     options = dict(found.options)
     if "gguf" in options:
         return sum(e.size for e in entries if e.path == options["gguf"])
-    return sum(e.size for e in entries if _WEIGHTS.fullmatch(e.path))
+    library = LIBRARIES.get(found.library or "transformers")
+    return sum(e.size for e in entries if library and library.weights.fullmatch(e.path))
 
 
 def _growth(found: Detection, config: Any) -> float:
@@ -172,7 +172,7 @@ def runnable(ctx: Context, most: int = 1000) -> list[tuple[str, int]]:
     query = (
         select(t.repos.c.full_name, t.repos.c.created_at)
         .join(t.listings, t.listings.c.repo_id == t.repos.c.id)
-        .where(t.repos.c.type == RepoType.MODEL, t.listings.c.pipeline_tag.in_(RUNNABLE_TASKS), lookup.visible(ctx))
+        .where(t.repos.c.type == RepoType.MODEL, t.listings.c.pipeline_tag.in_(runnable_tasks()), lookup.visible(ctx))
         .order_by(t.repos.c.created_at.desc())
         .limit(most)
     )

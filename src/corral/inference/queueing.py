@@ -16,6 +16,9 @@ class FairQueue:
     def __len__(self) -> int:
         return sum(len(calls) for calls in self._callers.values())
 
+    def __contains__(self, call: Call) -> bool:
+        return call in self._callers.get(call.caller, ())
+
     def put(self, call: Call) -> None:
         self._callers.setdefault(call.caller, deque()).append(call)
 
@@ -28,6 +31,25 @@ class FairQueue:
         if calls:
             self._callers[caller] = calls
         return call
+
+    def of(self, caller: str) -> int:
+        """How many calls of one caller wait."""
+        return len(self._callers.get(caller, ()))
+
+    def before(self, call: Call) -> int:
+        """How many calls come before `call` as things stand; all of them when it does not wait here."""
+        mine = self._callers.get(call.caller)
+        if mine is None or call not in mine:
+            return len(self)
+        rounds = mine.index(call)
+        callers = list(self._callers)
+        turn = callers.index(call.caller)
+        # in each round every caller has one turn; in the last one only those ahead of this caller
+        return rounds + sum(
+            min(len(calls), rounds + (callers.index(name) < turn))
+            for name, calls in self._callers.items()
+            if name != call.caller
+        )
 
     def remove(self, call: Call) -> bool:
         """Whether it was still waiting."""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from typing import Any
 
 from corral.inference.models import Model
 from corral.inference.service import InferenceService
 from corral.inference.tasks import TASKS
+from corral.inference.tasks.base import Knob, Task
 
 
 def describe(service: InferenceService, model: Model) -> dict[str, Any]:
     """JSON for the widget.
 
     `task` and `library` may be None; `reason` goes after "because"; `runnable` says whether there is a widget at all,
-    and `problem` (a sentence) why not. `input` is the form: `similarity`, `text`, `image`, `prompt` or `chat`.
-    `examples` hold `inputs`, `messages` (chat) or `image` (an address, or a path in the repository). `state` is `cold`,
-    `loading`, `ready` or `failed`, with `estimated_time` in seconds. `url` takes the POST; `chat_url`, for chats,
-    takes OpenAI's body with `model` = `name`.
+    and `problem` (a sentence) why not. `form`, `output` and `knobs` are the task's (`tasks.base`), but for models that
+    chat, whose `output` is `chat`. `examples` are bodies (`{"messages"}` for chats), where a file is `{"src": address,
+    or path in the repository}`. `state` is `cold`, `loading`, `ready` or `failed`, with `estimated_time` in seconds.
+    `url` takes the POST; `chat_url`, for chats, takes OpenAI's body with `model` = `name`.
     """
     found = model.detection
     task = TASKS.get(found.task or "")
@@ -35,17 +37,27 @@ def describe(service: InferenceService, model: Model) -> dict[str, Any]:
     if model.memory > service.budget:
         return known | {"problem": "It needs more memory than this hub gives to models (CORRAL_INFERENCE_MEMORY)."}
     state, seconds = service.state(model)
-    wanted = "messages" if found.conversational else "inputs"
-    examples = task.examples(list(model.widget))
-    if task.input == "prompt":
-        examples = [e for e in examples if wanted in e] or [e for e in task.examples([]) if wanted in e]
     return known | {
         "runnable": True,
-        "input": "chat" if found.conversational else task.input,
-        "examples": examples[:6],
-        "parameters": list(task.parameters),
+        "form": [asdict(one) for one in task.form],
+        "output": "chat" if found.conversational else task.output,
+        "examples": _examples(task, model)[:6],
+        "knobs": [asdict(_choices(knob, model)) for knob in task.knobs],
         "url": f"/inference/{model.name}",
         "chat_url": "/v1/chat/completions" if found.conversational else None,
         "state": state,
         "estimated_time": round(seconds, 1),
+        "size": model.size,
     }
+
+
+def _examples(task: Task, model: Model) -> list[dict[str, Any]]:
+    """Some tasks have examples of two kinds, for models that chat and for those that do not."""
+    wanted = "messages" if model.detection.conversational else "inputs"
+    own = [e for e in task.examples(list(model.widget)) if wanted in e]
+    return own or [e for e in task.examples([]) if wanted in e]
+
+
+def _choices(knob: Knob, model: Model) -> Knob:
+    own = dict(model.detection.choices).get(knob.name)
+    return replace(knob, choices=own, preset=own[0]) if own else knob

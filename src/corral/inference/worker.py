@@ -1,6 +1,6 @@
 """A worker process: loads one model and answers the hub over a Unix socket. `python -m corral.inference.worker`.
 
-Started by `inference.workers` with the path of the socket, where the hub listens. One thread reads, one computes: a
+Started by `inference.workers` with the path of the socket, where the hub listens. One thread reads, others compute: a
 `cancel` reaches a running computation, and the end of the connection ends the process at once.
 """
 
@@ -11,77 +11,206 @@ import queue
 import socket
 import sys
 import threading
+import time
 import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from corral.inference.calls import Media
 from corral.inference.frames import Wire
+
+if TYPE_CHECKING:
+    # torch takes seconds to import: only the thread that computes does, once the hub knows that we live
+    from corral.inference.engines.base import Engine, Job
+
+#: seconds that a batch waits for more, where the one before it had more than one job
+_GATHER = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    number: int
+    message: dict[str, Any]
+    data: bytes
+    cancelled: threading.Event = field(default_factory=threading.Event)
 
 
 def main(address: str) -> None:
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(address)
-    wire = Wire(connection)
-    jobs: queue.SimpleQueue[tuple[dict[str, Any], bytes, threading.Event]] = queue.SimpleQueue()
-    cancels: dict[int, threading.Event] = {}
-    threading.Thread(target=_compute, args=(wire, jobs, cancels), daemon=True).start()
-    try:
-        while True:
-            message, data = wire.receive()
-            if message["op"] == "cancel":
-                if event := cancels.get(message["id"]):
-                    event.set()
-            else:
-                event = cancels[message["id"]] = threading.Event()
-                jobs.put((message, data, event))
-    except (EOFError, OSError, ValueError):
-        # nobody is there to answer; a computation in the other thread must not keep us
-        os._exit(0)
+    worker = _Worker(Wire(connection))
+    threading.Thread(target=worker.live, daemon=True).start()
+    worker.listen()
 
 
-def _compute(
-    wire: Wire,
-    jobs: queue.SimpleQueue[tuple[dict[str, Any], bytes, threading.Event]],
-    cancels: dict[int, threading.Event],
-) -> None:
-    # here and not above: the hub knows that we live before the seconds these imports take
-    from corral.inference import engines
-    from corral.inference.engines.base import Engine, Refused
+class _Worker:
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._asked: queue.SimpleQueue[_Asked] = queue.SimpleQueue()
+        self._open: dict[int, _Asked] = {}
+        self._engine: Engine | None = None
 
-    engine: Engine | None = None
-    while True:
-        message, data, cancelled = jobs.get()
-        number = message["id"]
-
-        def emit(token: dict[str, Any], number: int = number) -> None:
-            wire.send({"id": number, "event": "token", "value": token})
-
+    def listen(self) -> None:
         try:
-            if message["op"] == "load":
-                engine = engines.load(message["engine"], Path(message["folder"]), message["options"])
-                wire.send({"id": number, "event": "loaded"})
-            elif cancelled.is_set():
-                wire.send({"id": number, "event": "error", "status": 499, "message": "cancelled"})
-            else:
-                assert engine is not None  # noqa: S101 - the hub sends nothing before `loaded`
-                result = engine.run(message["run"], message["params"], data, emit, cancelled)
-                wire.send({"id": number, "event": "result", "value": result})
-        except Refused as error:
-            wire.send({"id": number, "event": "error", "status": error.status, "message": error.message})
-        except OSError as error:
-            if isinstance(error, (BrokenPipeError, ConnectionError)):
-                os._exit(0)
-            _failed(wire, number, error)
+            while True:
+                message, data = self._wire.receive()
+                if message["op"] == "cancel":
+                    if asked := self._open.get(message["id"]):
+                        asked.cancelled.set()
+                else:
+                    asked = self._open[message["id"]] = _Asked(message["id"], message, data)
+                    self._asked.put(asked)
+        except (EOFError, OSError, ValueError):
+            # nobody is there to answer; a computation in another thread must not keep us
+            if self._engine is not None:
+                self._engine.close()
+            os._exit(0)
+
+    def live(self) -> None:
+        first = self._asked.get()
+        engine = self._load(first)
+        if engine is None:
+            return
+        self._engine = engine
+        self._tell({"id": first.number, "event": "loaded", "window": max(2 * (engine.batch - 1), engine.parallel, 1)})
+        if engine.parallel > 1:
+            for _ in range(engine.parallel - 1):
+                threading.Thread(target=self._one_by_one, args=(engine,), daemon=True).start()
+        if engine.batch > 1:
+            self._in_batches(engine)
+        else:
+            self._one_by_one(engine)
+
+    def _load(self, asked: _Asked) -> Engine | None:
+        try:
+            from corral.inference import engines
+
+            message = asked.message
+            return engines.load(message["engine"], Path(message["folder"]), message["options"])
         except Exception as error:
-            _failed(wire, number, error)
-        finally:
-            cancels.pop(number, None)
+            self._failed(asked, error)
+            return None
 
+    def _one_by_one(self, engine: Engine) -> None:
+        while True:
+            asked = self._asked.get()
+            if self._dropped(asked):
+                continue
+            self._begin([asked], engine)
+            begun = time.monotonic()
+            try:
+                result = engine.run(self._job(asked))
+            except Exception as error:
+                self._failed(asked, error)
+            else:
+                self._answer(asked, result, time.monotonic() - begun)
 
-def _failed(wire: Wire, number: int, error: Exception) -> None:
-    traceback.print_exc()
-    text = f"{type(error).__name__}: {error}"
-    wire.send({"id": number, "event": "error", "status": 500, "message": text[:2000]})
+    def _in_batches(self, engine: Engine) -> None:
+        held: _Asked | None = None
+        several = False
+        while True:
+            batch = [held or self._asked.get()]
+            held = None
+            until = time.monotonic() + (_GATHER if several else 0.0)
+            while len(batch) < engine.batch:
+                try:
+                    left = until - time.monotonic()
+                    more = self._asked.get(timeout=left) if left > 0 else self._asked.get_nowait()
+                except queue.Empty:
+                    break
+                if more.message["run"] != batch[0].message["run"]:
+                    held = more
+                    break
+                batch.append(more)
+            several = len(batch) > 1
+            self._run_batch(engine, batch)
+
+    def _run_batch(self, engine: Engine, batch: Sequence[_Asked]) -> None:
+        wanted = [asked for asked in batch if not self._dropped(asked)]
+        if not wanted:
+            return
+        self._begin(wanted, engine)
+        begun = time.monotonic()
+        try:
+            results = engine.run_many([self._job(asked) for asked in wanted])
+        except Exception as error:
+            if len(wanted) > 1:
+                # one of them spoils it for all: each for itself
+                for asked in wanted:
+                    self._run_batch(engine, [asked])
+                return
+            results = [error]
+        seconds = time.monotonic() - begun
+        for asked, result in zip(wanted, results, strict=True):
+            if isinstance(result, Exception):
+                self._failed(asked, result)
+            else:
+                self._answer(asked, result, seconds)
+
+    # --- what the hub hears ------------------------------------------------------------------------------------------
+
+    def _job(self, asked: _Asked) -> Job:
+        from corral.inference.engines.base import Job
+
+        def emit(token: dict[str, Any]) -> None:
+            self._tell({"id": asked.number, "event": "token", "value": token})
+
+        def progress(done: int, total: int, picture: Media | None = None) -> None:
+            event = {"id": asked.number, "event": "progress", "done": done, "total": total}
+            if picture is None:
+                self._tell(event)
+            else:
+                self._tell(event | {"media": picture.type}, picture.data)
+
+        files, at = [], 0
+        for size in asked.message.get("files", ()):
+            files.append(asked.data[at : at + size])
+            at += size
+        message = asked.message
+        return Job(message["run"], message["params"], tuple(files), emit, progress, asked.cancelled)
+
+    def _begin(self, batch: Sequence[_Asked], engine: Engine) -> None:
+        if engine.batch > 1 or engine.parallel > 1:
+            # the others begin when they are sent
+            self._tell({"id": batch[0].number, "event": "begun", "ids": [asked.number for asked in batch]})
+
+    def _dropped(self, asked: _Asked) -> bool:
+        if not asked.cancelled.is_set():
+            return False
+        self._tell({"id": asked.number, "event": "error", "status": 499, "message": "cancelled"})
+        self._open.pop(asked.number, None)
+        return True
+
+    def _answer(self, asked: _Asked, result: Any, seconds: float) -> None:
+        self._open.pop(asked.number, None)
+        event = {"id": asked.number, "event": "result", "seconds": round(seconds, 6)}
+        try:
+            if isinstance(result, Media):
+                self._tell(event | {"media": result.type, "value": result.about}, result.data)
+            else:
+                self._tell(event | {"value": result})
+        except ValueError as error:
+            # a number that JSON does not have
+            self._failed(asked, error)
+
+    def _failed(self, asked: _Asked, error: Exception) -> None:
+        self._open.pop(asked.number, None)
+        # an exception's class says it, since the engines' base is not imported where loading it failed
+        status = getattr(error, "status", None)
+        if type(error).__name__ == "Refused" and isinstance(status, int):
+            text = str(error)
+        else:
+            traceback.print_exception(error)
+            status, text = 500, f"{type(error).__name__}: {error}"[:2000]
+        self._tell({"id": asked.number, "event": "error", "status": status, "message": text})
+
+    def _tell(self, message: dict[str, Any], data: bytes = b"") -> None:
+        try:
+            self._wire.send(message, data)
+        except OSError:
+            os._exit(0)
 
 
 if __name__ == "__main__":

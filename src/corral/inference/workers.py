@@ -1,4 +1,4 @@
-"""One worker process as the hub sees it: starting, loading, running calls one after another, ending."""
+"""One worker process as the hub sees it: starting, loading, running calls, ending."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from corral.cluster.runner import Run, Runner, Workload
 from corral.core.errors import HubError
-from corral.inference.calls import Call, Failure, Result, Token
+from corral.inference.calls import Call, Event, Failure, Media, Progress, Result, Token
 from corral.inference.frames import Wire
 from corral.inference.models import Model
 from corral.inference.queueing import FairQueue
@@ -33,6 +33,8 @@ _LOG_SIZE = 16 * 2**20
 
 
 class State(Enum):
+    #: waits for memory; nothing runs yet
+    PENDING = "pending"
     LOADING = "loading"
     READY = "ready"
     ENDED = "ended"
@@ -40,9 +42,19 @@ class State(Enum):
 
 @dataclass(slots=True)
 class _Running:
-    number: int
+    """A call that the process has been sent. It computes when it has `begun`, or waits there for the next batch."""
+
     call: Call
-    progress: float
+    begun: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call stands: the `number`th of `of` that wait or run (0 while it runs), with `seconds` to its answer."""
+
+    number: int
+    of: int
+    seconds: float
 
 
 class Worker:
@@ -58,18 +70,25 @@ class Worker:
         ended: Callable[[Worker, list[Call]], None],
     ) -> None:
         self.model = model
-        self.state = State.LOADING
+        self.state = State.PENDING
         #: why it ended, if not by our own will
         self.error: HubError | None = None
-        self.started = self.used = time.monotonic()
+        self.started = self.used = self.ready_at = time.monotonic()
         self.load_seconds = 0.0
+        #: seconds that a call takes, lately
+        self.pace = 0.0
+        #: takes no new calls, since another model waits for the memory
+        self.retiring = False
         #: bytes it is counted with: what is expected while it loads, what it holds afterwards
         self.memory = model.memory
         self.fetch = fetch
         self._runner, self._log_file, self._ended = runner, log_file, ended
         self._lock = threading.RLock()
         self._queue = FairQueue()
-        self._running: _Running | None = None
+        self._running: dict[int, _Running] = {}
+        #: calls that the process takes at once: those of the next batch are there before this one is done
+        self._window = 1
+        self._heard = 0.0
         self._numbers = 0
         self._wire: Wire | None = None
         self._run: Run | None = None
@@ -78,24 +97,51 @@ class Worker:
         self._thread = threading.Thread(target=self._live, name=f"worker {model.name}", daemon=True)
 
     def start(self) -> None:
+        with self._lock:
+            self.state = State.LOADING
+            self.started = time.monotonic()
         self._thread.start()
 
     @property
     def waiting(self) -> int:
         """Calls that wait or run."""
         with self._lock:
-            return len(self._queue) + (self._running is not None)
+            return len(self._queue) + len(self._running)
 
     @property
     def silent(self) -> float:
-        """Seconds since the running call last showed a sign of life; 0 when none runs."""
+        """Seconds since the process last showed a sign of life; 0 when it has nothing to do."""
         with self._lock:
-            return time.monotonic() - self._running.progress if self._running else 0.0
+            return time.monotonic() - self._heard if self._running else 0.0
+
+    def has(self, call: Call) -> bool:
+        """Whether it waits or runs here."""
+        with self._lock:
+            return call in self._queue or any(r.call is call for r in self._running.values())
+
+    def waiting_of(self, caller: str) -> int:
+        with self._lock:
+            return self._queue.of(caller)
+
+    def place(self, call: Call) -> Place:
+        """Where `call` stands here, and about how long it will take yet (without the time of loading)."""
+        with self._lock:
+            of = len(self._queue) + len(self._running)
+            if any(r.call is call for r in self._running.values()):
+                return Place(0, of, self.pace)
+            before = self._queue.before(call) + len(self._running)
+            return Place(before + 1, of, self.pace * (before / self._window + 1))
+
+    def hand_over(self) -> list[Call]:
+        """Take no calls from now on; those that the process has not been sent, for somebody else to take."""
+        with self._lock:
+            self.retiring = True
+            return self._queue.drain()
 
     def put(self, call: Call) -> bool:
         """Queue a call. False when the worker has ended, and somebody else must take it."""
         with self._lock:
-            if self.state is State.ENDED or self._stopping:
+            if self.state is State.ENDED or self._stopping or self.retiring:
                 return False
             self.used = time.monotonic()
             call.on_cancel(lambda: self._cancel(call))
@@ -110,16 +156,19 @@ class Worker:
             self.memory = held
 
     def stop(self, error: HubError | None = None) -> None:
-        """End it now. The running call fails with `error`."""
+        """End it now. The running calls fail with `error`."""
         with self._lock:
             self._stopping = True
             self.error = self.error or error
-            run = self._run
+            run, never_started = self._run, self.state is State.PENDING
         if run is not None:
             run.stop(grace=0)
+        elif never_started:
+            self._end()
 
     def join(self, timeout: float) -> None:
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
 
     # --- the worker's own thread ---------------------------------------------------------------------------------
 
@@ -200,36 +249,53 @@ class Worker:
         )
         with suppress(EOFError, OSError, ValueError):
             while True:
-                message, _ = wire.receive()
-                self._take(message)
+                self._take(*wire.receive())
 
-    def _take(self, message: dict[str, Any]) -> None:
+    def _take(self, message: dict[str, Any], data: bytes) -> None:
         match message["event"], message["id"]:
             case "loaded", 0:
                 with self._lock:
-                    self.load_seconds = time.monotonic() - self.started
+                    self.ready_at = self.used = self._heard = time.monotonic()
+                    self.load_seconds = self.ready_at - self.started
                     self.state = State.READY
-                    self.used = time.monotonic()
+                    self._window = max(1, int(message["window"]))
                     self.measure()
                     self._pump()
             case "error", 0:
                 text = f"{self.model.name} could not be loaded: {self._clean(message['message'])}"
                 self.stop(HubError(text, status=501 if message["status"] == 501 else 500, code="LoadFailed"))
-            case kind, number:
+            case "begun", _:
                 with self._lock:
-                    running = self._running
-                    if running is None or running.number != number:
+                    self._heard = time.monotonic()
+                    for number in message["ids"]:
+                        if number in self._running:
+                            self._running[number].begun = True
+            case _, number:
+                with self._lock:
+                    running = self._running.get(number)
+                    if running is None:
                         return
-                    running.progress = self.used = time.monotonic()
-                    if kind == "token":
-                        running.call.push(Token(message["value"]))
-                        return
-                    self._running = None
-                    if kind == "result":
-                        running.call.push(Result(message["value"]))
-                    else:
-                        running.call.push(Failure(self._refusal(message)))
-                    self._pump()
+                    self._heard = self.used = time.monotonic()
+                    event = self._event(message, data)
+                    if isinstance(event, Result | Failure):
+                        del self._running[number]
+                        self._pump()
+                    if isinstance(event, Result):
+                        self.pace = event.seconds if not self.pace else self.pace + 0.3 * (event.seconds - self.pace)
+                # whoever listens may do more than take it
+                running.call.push(event)
+
+    def _event(self, message: dict[str, Any], data: bytes) -> Event:
+        match message["event"]:
+            case "token":
+                return Token(message["value"])
+            case "progress":
+                picture = Media(data, message["media"]) if "media" in message else None
+                return Progress(message["done"], message["total"], picture)
+            case "result":
+                value = message["value"]
+                return Result(Media(data, message["media"], value) if "media" in message else value, message["seconds"])
+        return Failure(self._refusal(message))
 
     def _refusal(self, message: dict[str, Any]) -> HubError:
         text = self._clean(message["message"])
@@ -242,42 +308,50 @@ class Worker:
         return text.replace(str(self._folder), self.model.name)
 
     def _pump(self) -> None:
-        """Hand the next call to the process, if it is free. The lock is held."""
-        while self.state is State.READY and self._running is None and not self._stopping and self._wire is not None:
+        """Hand calls to the process while it takes more. The lock is held."""
+        while self.state is State.READY and not self._stopping and self._wire is not None:
+            if len(self._running) >= self._window:
+                return
             call = self._queue.take()
             if call is None:
                 return
             self._numbers += 1
-            self._running = _Running(self._numbers, call, time.monotonic())
+            if not self._running:
+                self._heard = time.monotonic()
+            # one that is alone begins at once, and is not announced
+            self._running[self._numbers] = _Running(call, begun=self._window == 1)
             request = call.request
             message = {"op": "run", "id": self._numbers, "run": request.op, "params": request.params}
+            message["files"] = [len(file) for file in request.files]
             # a broken connection is noticed by the thread that reads
             with suppress(OSError):
-                self._wire.send(message, request.data)
-            return
+                self._wire.send(message, b"".join(request.files))
 
     def _cancel(self, call: Call) -> None:
         gone = HubError("The caller went away.", status=499, code="Cancelled")
         with self._lock:
             if self._queue.remove(call):
                 call.push(Failure(gone))
-            elif self._running is not None and self._running.call is call and self._wire is not None:
+                return
+            number = next((n for n, r in self._running.items() if r.call is call), None)
+            if number is not None and self._wire is not None:
                 with suppress(OSError):
-                    self._wire.send({"op": "cancel", "id": self._running.number})
+                    self._wire.send({"op": "cancel", "id": number})
 
     def _end(self) -> None:
         with self._lock:
             self.state = State.ENDED
-            run, wire, running = self._run, self._wire, self._running
-            self._running = None
-            left = self._queue.drain()
+            run, wire, running = self._run, self._wire, list(self._running.values())
+            self._running = {}
+            left = [r.call for r in running if not r.begun] + self._queue.drain()
         status = _last_status(run, patience=0.0 if self._stopping else 1.0) if run is not None else None
         if wire is not None:
             wire.close()
         if self.error is None and not self._stopping:
             self.error = self._crash(status)
-        if running is not None:
-            running.call.push(Failure(self.error or _closing()))
+        for one in running:
+            if one.begun:
+                one.call.push(Failure(self.error or _closing()))
         self._ended(self, left)
 
     def _crash(self, status: int | None) -> HubError:

@@ -61,7 +61,11 @@ def url(name: str) -> str:
 
 
 def _serve(request: Request) -> Response:
-    asset = _load()[1].get(request.path_params["name"])
+    name = request.path_params["name"]
+    if name in _load()[0]:
+        # the plain name, which other parts of the hub know
+        return RedirectResponse(url(name), status_code=302)
+    asset = _load()[1].get(name)
     if asset is None:
         raise NotFound("There is no such file: load the page again.")
     headers = {"Cache-Control": _FOREVER, "X-Content-Type-Options": "nosniff"}

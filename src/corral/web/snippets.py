@@ -17,7 +17,7 @@ from corral.web import highlight
 from corral.web.views import Snippet
 
 
-def _snippet(title: str, code: str, language: str = "python") -> Snippet:
+def snippet(title: str, code: str, language: str = "python") -> Snippet:
     return Snippet(title, code, Markup(highlight.block(code, language)))  # noqa: S704 - escaped by the highlighter
 
 
@@ -96,15 +96,15 @@ def _model(repo: Repo, known: Listing, origin: str) -> list[Snippet]:
     found = []
     tagged = [known.library, *(tag for tag in known.details.tags if tag in _MODELS)]
     for library in dict.fromkeys(one for one in tagged if one in _MODELS):
-        found.append(_snippet(LIBRARIES.get(library, library), _MODELS[library](name, known, origin)))
+        found.append(snippet(LIBRARIES.get(library, library), _MODELS[library](name, known, origin)))
     if any(file.endswith(".gguf") for file in known.details.files):
-        found.append(_snippet("llama-cpp-python", _llama_cpp(name, known, origin)))
+        found.append(snippet("llama-cpp-python", _llama_cpp(name, known, origin)))
     return found
 
 
 def _dataset(repo: Repo, known: Listing, origin: str) -> list[Snippet]:
     code = f'{_hub(origin)}from datasets import load_dataset\n\ndata = load_dataset("{repo.full_name}")\nprint(data)'
-    return [_snippet("Datasets", code)]
+    return [snippet("Datasets", code)]
 
 
 def snippets(repo: Repo, known: Listing, origin: str) -> list[Snippet]:
@@ -116,42 +116,6 @@ def snippets(repo: Repo, known: Listing, origin: str) -> list[Snippet]:
         found = _dataset(repo, known, origin)
     kind = "" if repo.type is RepoType.MODEL else f" --repo-type {repo.type}"
     download = f"export HF_ENDPOINT={origin}\nhf download {repo.full_name}{kind}"
-    found.append(_snippet("Download with hf", download, "bash"))
-    found.append(_snippet("Clone with git", f"git lfs install\ngit clone {origin}/{repo.rid.path}", "bash"))
+    found.append(snippet("Download with hf", download, "bash"))
+    found.append(snippet("Clone with git", f"git lfs install\ngit clone {origin}/{repo.rid.path}", "bash"))
     return found
-
-
-_CALLS = {
-    "similarity": (
-        'client.sentence_similarity("A cat is asleep", other_sentences=["A kitten naps", "Shares fell"])',
-        '{"inputs": {"source_sentence": "A cat is asleep", "sentences": ["A kitten naps", "Shares fell"]}}',
-    ),
-    "text": ('client.feature_extraction("A cat is asleep")', '{"inputs": "A cat is asleep"}'),
-    "image": ('client.image_classification("picture.jpg")', ""),
-    "prompt": (
-        'client.text_generation("Once upon a time", max_new_tokens=50)',
-        '{"inputs": "Once upon a time", "parameters": {"max_new_tokens": 50}}',
-    ),
-}
-
-
-def calls(name: str, kind: str, origin: str) -> list[Snippet]:
-    """How a program has the model `name` run on this hub; `kind` is the widget's input."""
-    if kind == "chat":
-        python = (
-            f'from huggingface_hub import InferenceClient\n\nclient = InferenceClient(base_url="{origin}/v1")\n'
-            f'answer = client.chat_completion(\n    model="{name}",\n'
-            '    messages=[{"role": "user", "content": "Hello"}],\n)\n'
-            "print(answer.choices[0].message.content)"
-        )
-        body = f'{{"model": "{name}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
-        curl = f"curl {origin}/v1/chat/completions \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
-    else:
-        call, body = _CALLS[kind]
-        python = (
-            f"from huggingface_hub import InferenceClient\n\n"
-            f'client = InferenceClient(model="{origin}/inference/{name}")\nprint({call})'
-        )
-        data = f"-H 'Content-Type: application/json' \\\n  -d '{body}'" if body else "--data-binary @picture.jpg"
-        curl = f"curl {origin}/inference/{name} \\\n  -H 'x-wait-for-model: true' \\\n  {data}"
-    return [_snippet("Call it from Python", python), _snippet("Call it with curl", curl, "bash")]

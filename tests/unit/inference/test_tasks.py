@@ -56,9 +56,9 @@ def test_parameters_count_in_their_object_and_beside_the_inputs() -> None:
 def test_a_picture_comes_as_bytes_base64_or_a_data_url() -> None:
     encoded = base64.b64encode(b"picture").decode()
     task = TASKS["image-classification"]
-    assert task.request(Body(data=b"picture")).data == b"picture"
-    assert ask("image-classification", inputs=encoded).data == b"picture"
-    assert ask("image-classification", inputs=f"data:image/png;base64,{encoded}").data == b"picture"
+    assert task.request(Body(data=b"picture")).files == (b"picture",)
+    assert ask("image-classification", inputs=encoded).files == (b"picture",)
+    assert ask("image-classification", inputs=f"data:image/png;base64,{encoded}").files == (b"picture",)
 
 
 def test_one_text_gives_one_vector_and_a_list_gives_a_list() -> None:
@@ -86,5 +86,5 @@ def test_examples_are_the_cards_where_they_fit() -> None:
     assert TASKS["feature-extraction"].examples(widget) == [{"inputs": "Hi"}]
     similar = TASKS["sentence-similarity"].examples(widget)
     assert similar == [{"inputs": {"source_sentence": "a", "sentences": ["b"]}}]
-    assert TASKS["image-classification"].examples(widget) == [{"image": "cat.jpg"}]
+    assert TASKS["image-classification"].examples(widget) == [{"inputs": {"src": "cat.jpg"}}]
     assert TASKS["sentence-similarity"].examples([]), "there is always something to try"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-Emit = Callable[[dict[str, Any]], None]
+from corral.inference.calls import Media
 
 
 class Refused(Exception):
@@ -21,14 +22,49 @@ class Refused(Exception):
         self.status = status
 
 
-class Engine(Protocol):
-    """A loaded model."""
+def _nobody(*_: Any) -> None:
+    return None
 
-    def run(self, op: str, params: dict[str, Any], data: bytes, emit: Emit, cancelled: threading.Event) -> Any:
-        """Do one operation and return its JSON-able result. `emit` sends a token event ahead of it.
 
-        Raises Refused for input that does not fit this model.
-        """
+Emit = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One operation to do. `emit` sends a token event ahead of the result, `progress` says `(done, total, picture)`.
+
+    `cancelled` is set when nobody waits for the result any more: long computations look at it and end early.
+    """
+
+    op: str
+    params: dict[str, Any] = field(default_factory=dict)
+    files: tuple[bytes, ...] = ()
+    emit: Emit = _nobody
+    progress: Callable[[int, int, Media | None], None] = _nobody
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+class Engine:
+    """A loaded model: what it is made from is `(folder, options)`, with `options` as `detect` wrote them.
+
+    One job runs at a time, unless an engine says that it gains by more: `batch` is how many jobs `run_many` takes at
+    once (they are gathered while the ones before them run), `parallel` is how many `run` takes at once, each in a
+    thread of its own, for engines that bring a scheduler.
+    """
+
+    batch = 1
+    parallel = 1
+
+    def run(self, job: Job) -> Any:
+        """Do one operation: its JSON-able result, or Media. Raises Refused for input that does not fit this model."""
+        raise NotImplementedError
+
+    def run_many(self, jobs: Sequence[Job]) -> list[Any]:
+        """A result for each of `jobs`, which have the same `op`; an exception in its place where one is refused."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """The worker ends: let go of what would outlive it."""
 
 
 def device() -> torch.device:

@@ -7,7 +7,6 @@ Source: sentence-transformers' on-disk layout (`modules.json`, `1_Pooling/config
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,14 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from corral.inference.engines.base import SAFE, Emit, Refused, device, dtype_for
+from corral.inference.engines.base import SAFE, Engine, Job, Refused, device, dtype_for
 
 Layer = Callable[[torch.Tensor], torch.Tensor]
 #: texts that go through the model at once
 BATCH = 32
 
 
-class Embedding:
+class Embedding(Engine):
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         modules = _json(folder / "modules.json", [])
         root = folder / next((m["path"] for m in modules if m["type"].endswith("Transformer")), "")
@@ -57,9 +56,10 @@ class Embedding:
             case _:
                 raise Refused(f"This model has a layer {kind!r}, which Corral cannot run yet.", 501)
 
-    def run(self, op: str, params: dict[str, Any], data: bytes, emit: Emit, cancelled: threading.Event) -> Any:
+    def run(self, job: Job) -> Any:
+        params = job.params
         with torch.inference_mode():
-            match op:
+            match job.op:
                 case "similarity":
                     vectors, _ = self._embed([params["source"], *params["sentences"]], {"normalize": True})
                     return (vectors[1:] @ vectors[0]).tolist()
@@ -70,7 +70,7 @@ class Embedding:
                 case "embed":
                     vectors, tokens = self._embed(params["texts"], params)
                     return {"vectors": vectors.tolist(), "tokens": tokens}
-        raise Refused(f"This model cannot do {op!r}: it makes embeddings.")
+        raise Refused(f"This model cannot do {job.op!r}: it makes embeddings.")
 
     def _encode(self, texts: list[str], params: dict[str, Any]) -> Any:
         name = params.get("prompt_name")

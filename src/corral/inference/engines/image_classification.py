@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +10,24 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-from corral.inference.engines.base import SAFE, Emit, Refused, device
+from corral.inference.engines.base import SAFE, Engine, Job, Refused, device
 
 #: a picture of more pixels is refused before it is decoded
 MAX_PIXELS = 50_000_000
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
-class ImageClassification:
+class ImageClassification(Engine):
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         self._processor = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False)
         self._model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32, **SAFE)
         self._model.eval().to(device())
 
-    def run(self, op: str, params: dict[str, Any], data: bytes, emit: Emit, cancelled: threading.Event) -> Any:
-        if op != "classify":
-            raise Refused(f"This model cannot do {op!r}: it classifies pictures.")
-        inputs = self._processor(images=picture(data), return_tensors="pt").to(self._model.device)
+    def run(self, job: Job) -> Any:
+        if job.op != "classify":
+            raise Refused(f"This model cannot do {job.op!r}: it classifies pictures.")
+        params = job.params
+        inputs = self._processor(images=picture(job.files[0]), return_tensors="pt").to(self._model.device)
         with torch.inference_mode():
             logits = self._model(**inputs).logits[0].float()
         several = self._model.config.problem_type == "multi_label_classification"

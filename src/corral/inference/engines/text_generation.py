@@ -20,7 +20,7 @@ from transformers import (
 )
 from transformers.generation.streamers import BaseStreamer
 
-from corral.inference.engines.base import SAFE, Emit, Refused, device, dtype_for
+from corral.inference.engines.base import SAFE, Emit, Engine, Job, Refused, device, dtype_for
 
 #: no answer is longer than this many tokens
 MOST_NEW = 4096
@@ -28,7 +28,7 @@ MOST_NEW = 4096
 SAMPLING = ("temperature", "top_k", "top_p", "typical_p")
 
 
-class TextGeneration:
+class TextGeneration(Engine):
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         gguf = {"gguf_file": options["gguf"]} if options.get("gguf") else {}
         self._tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **gguf)
@@ -46,15 +46,16 @@ class TextGeneration:
         ends = set(ends if isinstance(ends, list) else [ends])
         self._ends = sorted(e for e in ends | {self._tokenizer.eos_token_id} if e is not None)
 
-    def run(self, op: str, params: dict[str, Any], data: bytes, emit: Emit, cancelled: threading.Event) -> Any:
-        match op:
+    def run(self, job: Job) -> Any:
+        params = job.params
+        match job.op:
             case "generate":
                 ids = self._tokenizer(params["prompt"], return_tensors="pt")["input_ids"]
             case "chat":
                 ids = self._dialogue(params["messages"])
             case _:
-                raise Refused(f"This model cannot do {op!r}: it generates text.")
-        return self._generate(ids, params, emit, cancelled)
+                raise Refused(f"This model cannot do {job.op!r}: it generates text.")
+        return self._generate(ids, job)
 
     def _dialogue(self, messages: list[dict[str, Any]]) -> torch.Tensor:
         if not self._tokenizer.chat_template:
@@ -69,7 +70,8 @@ class TextGeneration:
         ids: torch.Tensor = encoded["input_ids"]
         return ids
 
-    def _generate(self, ids: torch.Tensor, params: dict[str, Any], emit: Emit, cancelled: threading.Event) -> Any:
+    def _generate(self, ids: torch.Tensor, job: Job) -> Any:
+        params = job.params
         if truncate := params.get("truncate"):
             ids = ids[:, -truncate:]
         length = ids.shape[1]
@@ -83,13 +85,13 @@ class TextGeneration:
         if params.get("seed") is not None:
             torch.manual_seed(params["seed"])
         record = _Record(length, params.get("frequency_penalty") or 0.0, params.get("presence_penalty") or 0.0)
-        writer = _Writer(self._tokenizer, params, record, emit, set(self._ends))
+        writer = _Writer(self._tokenizer, params, record, job.emit, set(self._ends))
         self._model.generate(
             ids.to(self._model.device),
             attention_mask=torch.ones_like(ids).to(self._model.device),
             max_new_tokens=most,
             logits_processor=LogitsProcessorList([record]),
-            stopping_criteria=StoppingCriteriaList([_Stop(writer, cancelled)]),
+            stopping_criteria=StoppingCriteriaList([_Stop(writer, job.cancelled)]),
             streamer=writer,
             eos_token_id=self._ends or None,
             pad_token_id=self._tokenizer.pad_token_id if self._tokenizer.pad_token_id is not None else self._ends[0],

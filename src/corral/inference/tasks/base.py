@@ -15,6 +15,13 @@ from typing import Any
 from corral.core.errors import BadRequest, Unprocessable
 from corral.inference.calls import Request
 
+#: examples for models whose card has none; the pictures and sounds come with the hub
+PICTURES: list[dict[str, Any]] = [
+    {"inputs": {"src": "/static/example-cat.jpg"}, "example_title": "A cat"},
+    {"inputs": {"src": "/static/example-coffee.jpg"}, "example_title": "A cup of coffee"},
+]
+SOUNDS: list[dict[str, Any]] = [{"inputs": {"src": "/static/example-speech.flac"}, "example_title": "A sentence"}]
+
 #: one request may hold this many texts, each of this many characters
 MAX_TEXTS = 1000
 MAX_TEXT = 200_000
@@ -43,20 +50,67 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """`input` names the widget's form: similarity, text, image or prompt."""
+class Input:
+    """One input of a task as the widget asks for it.
+
+    `at` is where its value goes in the body, dots leading into objects: `inputs`, `inputs.question`,
+    `parameters.candidate_labels`. `kind`: `line`, `area` (text of several lines), `lines` (a list, one field each),
+    `labels` (a list, written with commas), `picture`, `mask` (drawn on the picture), `sound` (all three base64), `rows`
+    (a table: {column: [value of each row]}).
+    """
+
+    at: str
+    kind: str
+    label: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """A parameter that a person may set: a number from `low` to `high`, or one of `choices`, or a line of text.
+
+    `name` is its member of the body's `parameters`. With no `preset` the model decides. `Detection.choices` may give
+    it choices of the model's own (voices).
+    """
 
     name: str
     label: str
-    input: str
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    preset: float | str | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What goes in, what comes out, and how people see both.
+
+    `form` is the widget's inputs. `output` says how it shows the answer: `bars` ([{label, score}]), `numbers` (a
+    vector), `similarity` (a score for each line of the form), `text` ([{*_text}] or {text}), `tokens` (a streamed
+    text), `spans` (entities in the text), `span` (an answer found in the text), `boxes`, `masks`, `points`, `picture`,
+    `sound`, `table`.
+    """
+
+    name: str
+    label: str
+    form: tuple[Input, ...]
+    output: str
     #: checks a body and says what to ask the engine
     request: Callable[[Body], Request]
-    #: the engine's result as the client expects it
-    answer: Callable[[Request, Any], Any]
-    #: inputs to try, from the card's `widget` list if it has fitting ones
+    #: bodies to try, from the card's `widget` list if it has fitting ones; a file is {"src": address, or path in the
+    #: repository}, and `example_title` may name one
     examples: Callable[[list[Mapping[str, Any]]], list[dict[str, Any]]]
-    #: what a person may set, for the widget
-    parameters: tuple[dict[str, Any], ...] = ()
+    #: the engine's result as the client expects it: JSON or Media
+    answer: Callable[[Request, Any], Any] = lambda _, result: result
+    knobs: tuple[Knob, ...] = ()
+    #: the call of huggingface_hub's InferenceClient, for people who write Python; '' where it has none
+    client: str = ""
+
+    @property
+    def takes_bytes(self) -> bool:
+        """Whether a body may be the bytes of the first input, as they are."""
+        return self.form[0].kind in ("picture", "sound")
 
 
 def text(value: Any, where: str) -> str:
@@ -101,14 +155,53 @@ def choice(values: Mapping[str, Any], name: str, allowed: tuple[str, ...]) -> st
     return value
 
 
-def picture(body: Body) -> bytes:
-    """The bytes of the picture: the body itself, or base64 (also as a data URL) under `inputs`."""
+def file(body: Body, what: str = "picture") -> bytes:
+    """The bytes of the picture or sound: the body itself, or base64 (also as a data URL) under `inputs`."""
     if body.data:
         return body.data
     encoded = body.value.get("inputs")
     if not isinstance(encoded, str) or not encoded:
-        raise BadRequest("Send a picture: its bytes as the body, or base64 under 'inputs'.")
+        raise BadRequest(f"Send a {what}: its bytes as the body, or base64 under 'inputs'.")
+    return decoded(encoded, "'inputs'")
+
+
+def decoded(value: Any, where: str) -> bytes:
+    """The bytes of base64, also as a data URL."""
+    if not isinstance(value, str) or not value:
+        raise BadRequest(f"{where} must be base64.")
     try:
-        return base64.b64decode(encoded.rpartition("base64,")[2], validate=True)
+        return base64.b64decode(value.rpartition("base64,")[2], validate=True)
     except (binascii.Error, ValueError):
-        raise BadRequest("'inputs' is not base64.") from None
+        raise BadRequest(f"{where} is not base64.") from None
+
+
+def labels(value: Any, where: str) -> list[str]:
+    """A list of texts, or one text with commas between them."""
+    return texts([part.strip() for part in value.split(",")] if isinstance(value, str) else value, where)
+
+
+def own_examples(widget: list[Mapping[str, Any]], *members: str) -> list[dict[str, Any]]:
+    """The card's examples that have the first of `members`, as bodies: `inputs` alone, or an object of several.
+
+    `src` is the address of a file.
+    """
+    found = []
+    for given in widget:
+        if not isinstance(given.get(members[0]), str):
+            continue
+        values = {m: {"src": given[m]} if m == "src" else given[m] for m in members if given.get(m) is not None}
+        body: dict[str, Any] = {"inputs": values if len(members) > 1 else values[members[0]]}
+        if isinstance(given.get("parameters"), Mapping):
+            body["parameters"] = dict(given["parameters"])
+        if isinstance(given.get("example_title"), str):
+            body["example_title"] = given["example_title"]
+        found.append(body)
+    return found
+
+
+def numbered(values: Mapping[str, Any], **limits: tuple[float, float]) -> dict[str, Any]:
+    """Several numbers by name, each with its limits; whole where both of them are."""
+    return {
+        name: number(values, name, low, high, whole=isinstance(low, int) and isinstance(high, int))
+        for name, (low, high) in limits.items()
+    }

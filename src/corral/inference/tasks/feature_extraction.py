@@ -41,9 +41,16 @@ def _answer(request: Request, result: Any) -> Any:
 
 
 def _examples(widget: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{"inputs": w["text"]} for w in widget if isinstance(w.get("text"), str)] or [
-        {"inputs": "The quick brown fox jumps over the lazy dog"}
-    ]
+    return base.own_examples(widget, "text") or [{"inputs": "The quick brown fox jumps over the lazy dog"}]
 
 
-TASK = base.Task("feature-extraction", "Feature extraction", "text", _request, _answer, _examples)
+TASK = base.Task(
+    "feature-extraction",
+    "Feature extraction",
+    (base.Input("inputs", "area", "Text"),),
+    "numbers",
+    _request,
+    _examples,
+    _answer,
+    client='client.feature_extraction("A cat is asleep")',
+)

@@ -15,16 +15,20 @@ def _request(body: base.Body) -> Request:
         "top_k": base.number(values, "top_k", 1, 1000, whole=True),
         "function_to_apply": base.choice(values, "function_to_apply", ("softmax", "sigmoid", "none")),
     }
-    return Request("classify", params, base.picture(body))
+    return Request("classify", params, (base.file(body),))
 
 
 def _examples(widget: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """`image` is an address: absolute, or a path in the repository."""
-    return [
-        {"image": w["src"]} | ({"title": w["example_title"]} if isinstance(w.get("example_title"), str) else {})
-        for w in widget
-        if isinstance(w.get("src"), str)
-    ]
+    return base.own_examples(widget, "src") or base.PICTURES
 
 
-TASK = base.Task("image-classification", "Image classification", "image", _request, lambda _, r: r, _examples)
+TASK = base.Task(
+    "image-classification",
+    "Image classification",
+    (base.Input("inputs", "picture", "Picture"),),
+    "bars",
+    _request,
+    _examples,
+    knobs=(base.Knob("top_k", "How many answers", 1, 100, 1, 5),),
+    client='client.image_classification("picture.jpg")',
+)

@@ -36,4 +36,15 @@ def _examples(widget: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-TASK = base.Task("sentence-similarity", "Sentence similarity", "similarity", _request, lambda _, r: r, _examples)
+TASK = base.Task(
+    "sentence-similarity",
+    "Sentence similarity",
+    (
+        base.Input("inputs.source_sentence", "area", "Source sentence"),
+        base.Input("inputs.sentences", "lines", "Compare it with"),
+    ),
+    "similarity",
+    _request,
+    _examples,
+    client='client.sentence_similarity("A cat is asleep", other_sentences=["A kitten naps", "Shares fell"])',
+)

@@ -95,20 +95,15 @@ def _examples(widget: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
 TASK = base.Task(
     "text-generation",
     "Text generation",
-    "prompt",
+    (base.Input("inputs", "area", "Text to go on from"),),
+    "tokens",
     _request,
-    _answer,
     _examples,
+    _answer,
     (
-        {
-            "name": "max_new_tokens",
-            "label": "Longest answer, in tokens",
-            "min": 1,
-            "max": 2048,
-            "step": 1,
-            "default": 256,
-        },
-        {"name": "temperature", "label": "Temperature", "min": 0, "max": 2, "step": 0.1, "default": None},
-        {"name": "top_p", "label": "Top p", "min": 0.05, "max": 1, "step": 0.05, "default": None},
+        base.Knob("max_new_tokens", "Longest answer, in tokens", 1, 2048, 1, 256),
+        base.Knob("temperature", "Temperature", 0, 2, 0.1),
+        base.Knob("top_p", "Top p", 0.05, 1, 0.05),
     ),
+    client='client.text_generation("Once upon a time", max_new_tokens=50)',
 )

@@ -15,15 +15,16 @@ from corral.context import Context
 from corral.core.errors import EntryNotFound, RevisionNotFound, TooLarge
 from corral.core.ids import RepoType
 from corral.inference.service import InferenceService
+from corral.inference.tasks import TASKS
 from corral.inference.widget import describe
 from corral.repos import lookup, read
 from corral.repos.lookup import Repo
-from corral.web import markdown, shaping, snippets
+from corral.web import call_snippets, markdown, shaping, snippets
 from corral.web.address import PageId, repo_url
 from corral.web.deps import CheckedForm, PageCtx
 from corral.web.render import go, origin, page
 from corral.web.sanitise import Base
-from corral.web.views import Chip, Head
+from corral.web.views import Chip, Head, Snippet
 
 router = APIRouter(include_in_schema=False)
 
@@ -51,7 +52,10 @@ def repository(request: Request, ctx: PageCtx, rid: PageId) -> Response:
     body = markdown.render(text, Base(repo.rid.path)) if text is not None else None
     model = repo.type is RepoType.MODEL
     widget = _widget(request, ctx, repo) if model else None
-    calls = snippets.calls(repo.full_name, widget["input"], origin(request)) if widget and widget["runnable"] else []
+    calls: list[Snippet] = []
+    if widget and widget["runnable"]:
+        chats = widget["output"] == "chat"
+        calls = call_snippets.snippets(repo.full_name, TASKS[widget["task"]], chats, origin(request))
     return page(
         request,
         ctx,

@@ -1,0 +1,78 @@
+"""The libraries whose models run here: the files that only they write, their weights, and their engine for each task.
+
+To let one more library's models run: a row in `LIBRARIES`, and its engine in `inference/engines`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """`weights` matches the whole path of each file that the engine reads weights from: none of them, no model.
+
+    `sign` matches the path of a file that tells the library where neither card nor configuration does.
+    `engines` is task -> engine; a task that it lacks is not run for models of this library.
+    """
+
+    weights: re.Pattern[str]
+    engines: Mapping[str, str] = field(default_factory=dict)
+    sign: re.Pattern[str] | None = None
+    #: the task where there is no better evidence than the library
+    task: str | None = None
+
+
+def _files(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+_SAFETENSORS = r"model(-\d+-of-\d+)?\.safetensors"
+
+#: library name as in a card's `library_name` -> what runs its models; a sign further up is believed before one below
+LIBRARIES: dict[str, Library] = {
+    "sentence-transformers": Library(
+        weights=_files(rf"(0_Transformer/|[^/]*/)?{_SAFETENSORS}"),
+        sign=_files(r"modules\.json"),
+        task="sentence-similarity",
+        engines={"sentence-similarity": "embedding", "feature-extraction": "embedding"},
+    ),
+    "diffusers": Library(
+        weights=_files(r"[^/]+/(diffusion_pytorch_)?model[^/]*\.safetensors"),
+        sign=_files(r"model_index\.json|unet/config\.json"),
+        task="text-to-image",
+    ),
+    "peft": Library(
+        weights=_files(r"adapter_model\.safetensors"),
+        sign=_files(r"adapter_config\.json"),
+    ),
+    "transformers": Library(
+        weights=_files(_SAFETENSORS),
+        engines={
+            "sentence-similarity": "embedding",
+            "feature-extraction": "embedding",
+            "image-classification": "image-classification",
+            "text-generation": "text-generation",
+        },
+    ),
+    "gguf": Library(
+        weights=_files(r"[^/]+\.gguf"),
+        sign=_files(r"[^/]+\.gguf"),
+        task="text-generation",
+        engines={"text-generation": "text-generation"},
+    ),
+    "speechbrain": Library(weights=_files(r"[^/]+\.safetensors"), sign=_files(r"hyperparams\.yaml")),
+}
+
+#: names of libraries that a tag may have, whether they run here or not
+KNOWN = frozenset(LIBRARIES) | frozenset(
+    "timm onnx keras fastai flair spacy sklearn stable-baselines3 ultralytics open_clip setfit adapter-transformers"
+    " paddlenlp espnet nemo mlx".split()
+)
+
+
+def runnable_tasks() -> frozenset[str]:
+    """The tasks that some engine here runs."""
+    return frozenset(task for library in LIBRARIES.values() for task in library.engines)
