@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from corral.inference.engines.base import SAFE, Engine, Job, Refused, device
-
-#: a picture of more pixels is refused before it is decoded
-MAX_PIXELS = 50_000_000
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+from corral.inference.engines.pictures import picture
 
 
 class ImageClassification(Engine):
@@ -44,20 +39,3 @@ class ImageClassification(Engine):
             {"label": str(names.get(int(i), f"LABEL_{int(i)}")), "score": float(score)}
             for score, i in zip(best.values, best.indices, strict=True)
         ]
-
-
-def picture(data: bytes) -> Image.Image:
-    """Decode a picture, upright, in RGB. Raises Refused when it is none, or too large."""
-    try:
-        image = Image.open(io.BytesIO(data))
-        if image.width * image.height > MAX_PIXELS:
-            raise Refused(f"The picture has more than {MAX_PIXELS} pixels: send a smaller one.")
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode in ("RGBA", "LA", "P"):
-            # what is transparent is white, as it is on a page
-            layer = upright.convert("RGBA")
-            ground = Image.new("RGBA", layer.size, "white")
-            upright = Image.alpha_composite(ground, layer)
-        return upright.convert("RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise Refused(f"The input is not a picture that can be read: {error}") from None

@@ -1,0 +1,87 @@
+"""Pictures that people send, decoded safely, and pictures that go back to them."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from corral.inference.calls import Media
+from corral.inference.engines.base import Refused
+
+#: a picture of more pixels is refused before it is decoded
+MAX_PIXELS = 50_000_000
+#: one side may be this many times the other: models resize by the shorter one, and the other grows with it
+MAX_RATIO = 100
+#: what pages show, and what cameras and scanners write. Pillow reads far more, EPS by a program of its own among it
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+# the limit above comes first; this one holds for pictures inside of pictures too
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+def picture(data: bytes, what: str = "The input") -> Image.Image:
+    """Decode a picture, upright, in RGB; what is transparent becomes white, of an animation the first frame is taken.
+
+    Raises Refused when it is none of `FORMATS`, broken, or too large.
+    """
+    if not data:
+        raise Refused(f"{what} is empty: send a picture.")
+    try:
+        return _rgb(_upright(_opened(data, what)))
+    except Refused:
+        raise
+    except UnidentifiedImageError:
+        raise Refused(f"{what} is not a picture that can be read: send one of {', '.join(FORMATS)}.") from None
+    except Image.DecompressionBombError:
+        raise Refused(f"{what} has more than {MAX_PIXELS} pixels: send a smaller one.") from None
+    except Exception as error:
+        # at broken files the decoders raise whatever they come upon
+        raise Refused(f"{what} is a broken picture: {error}") from None
+
+
+def png(image: Image.Image) -> Media:
+    """A picture as an answer."""
+    return Media(_bytes(image), "image/png", {"width": image.width, "height": image.height})
+
+
+def base64_png(image: Image.Image) -> str:
+    """A picture inside of a JSON answer."""
+    return base64.b64encode(_bytes(image)).decode()
+
+
+def _opened(data: bytes, what: str) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    if image.width * image.height > MAX_PIXELS:
+        raise Refused(f"{what} has more than {MAX_PIXELS} pixels ({image.width}x{image.height}): send a smaller one.")
+    if max(image.size) > MAX_RATIO * min(image.size):
+        raise Refused(f"{what} is more than {MAX_RATIO} times as long as it is wide: cut it to pieces.")
+    image.load()
+    return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:
+        # a picture whose EXIF cannot be read is a picture all the same
+        return image
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        # Pillow cuts what is above 255 off
+        values = np.asarray(image)
+        image = Image.fromarray((values.clip(0, 65535) >> (8 if values.max() > 255 else 0)).astype(np.uint8))
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return image.convert("RGB")
+
+
+def _bytes(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    # the fastest compression: size hardly matters on the way to a browser, time does
+    image.save(out, "PNG", compress_level=1)
+    return out.getvalue()
