@@ -251,8 +251,8 @@ def test_models_that_do_not_fit_together_take_turns_and_nobody_is_refused(open_p
         place.ask("embedding", PAIR, wait=False)
     assert caught.value.extra["estimated_time"] > 0
     patient = place.ask("embedding", PAIR, caller="third")
-    # what computes is not cut off
-    assert not busy.done
+    until(lambda: place.state("chat") != "ready", 30)
+    assert not busy.done, "what computes is not cut off"
     busy.cancel()
     assert patient.result(PATIENCE)
     assert behind.result(PATIENCE)["text"], "who waited for the model that gave way gets it back"
