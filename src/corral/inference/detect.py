@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from corral.inference.libraries import KNOWN, LIBRARIES, Library, runnable_tasks
@@ -35,7 +35,7 @@ class Detection:
     engine: str | None = None
     problem: str = ""
     conversational: bool = False
-    #: the repository that this one is an adapter of, as its configuration names it
+    #: the repository that this one is an adapter of, as its configuration or card names it; None for a whole model
     base: str | None = None
     #: parameter -> the values that this model knows for it (voices), from names of files
     choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -131,11 +131,40 @@ def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collectio
         or (library == "gguf" and bool(re.search(r"instruct|chat|-it\b", " ".join([*names, *tags]).lower())))
     )
     return Detection(
-        task, library, reason, engine, problem, task == "text-generation" and chats, _base(card, configs), (), options
+        task,
+        library,
+        reason,
+        engine,
+        problem,
+        task == "text-generation" and chats,
+        _base(card, configs, library, names),
+        (),
+        options,
     )
 
 
-def _base(card: Mapping[str, Any], configs: Mapping[str, Any]) -> str | None:
+def on_base(found: Detection, base: Detection) -> Detection:
+    """An adapter on its base: the task is the base's where the adapter names none."""
+    task, reason = found.task, found.reason
+    if task is None and base.task is not None:
+        task, reason = base.task, f"{found.base}, which it adapts, is for {base.task}: {base.reason}"
+    if base.engine is None:
+        return replace(found, task=task, reason=reason, engine=None, problem=f"It adapts {found.base}. {base.problem}")
+    row = LIBRARIES.get(found.library or "")
+    engine = row.engines.get(task) if row and task else None
+    if engine is None:
+        problem = f"Corral does not run {found.library} adapters for {task} yet."
+        return replace(found, task=task, reason=reason, engine=None, problem=problem)
+    chats = task == "text-generation" and (found.conversational or base.conversational)
+    return replace(found, task=task, reason=reason, engine=engine, problem="", conversational=chats)
+
+
+def _base(
+    card: Mapping[str, Any], configs: Mapping[str, Any], library: str | None, names: frozenset[str]
+) -> str | None:
+    row = LIBRARIES.get(library or "")
+    if row is None or row.adapter is None or not _first(row.adapter, names):
+        return None
     named = _mapping(configs.get("adapter_config.json")).get("base_model_name_or_path") or card.get("base_model")
     first = named[0] if isinstance(named, list) and named else named
     return first if isinstance(first, str) and first else None

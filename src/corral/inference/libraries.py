@@ -23,6 +23,9 @@ class Library:
     sign: re.Pattern[str] | None = None
     #: the task where there is no better evidence than the library
     task: str | None = None
+    #: the weights of a repository that is an adapter, and runs on those of its base; the engine finds the base's folder
+    #: in its options, as `base`
+    adapter: re.Pattern[str] | None = None
 
 
 def _files(pattern: str) -> re.Pattern[str]:
@@ -46,6 +49,7 @@ LIBRARIES: dict[str, Library] = {
     ),
     "peft": Library(
         weights=_files(r"adapter_model\.safetensors"),
+        adapter=_files(r"adapter_model\.safetensors"),
         sign=_files(r"adapter_config\.json"),
     ),
     "transformers": Library(

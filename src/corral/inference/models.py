@@ -10,16 +10,16 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
 from corral.context import Context
-from corral.core.errors import HubError
+from corral.core.errors import HubError, RepoMoved
 from corral.core.ids import RepoId, RepoType
-from corral.inference.detect import CONFIG_FILES, Detection, detect
+from corral.inference.detect import CONFIG_FILES, Detection, detect, on_base
 from corral.inference.libraries import LIBRARIES, runnable_tasks
 from corral.repos import lookup, read
 from corral.repos.read import Entry
@@ -42,7 +42,7 @@ RUNTIME = 450 * 2**20
 @dataclass(frozen=True, slots=True)
 class Model:
     """A model repository at one commit. `size` is bytes of the weights that would be read, `memory` bytes of physical
-    memory that a worker is expected to hold with them."""
+    memory that a worker is expected to hold with them. An adapter has its `base`, and counts it in both."""
 
     repo_id: int
     name: str
@@ -51,10 +51,29 @@ class Model:
     size: int
     memory: int
     widget: tuple[Mapping[str, Any], ...] = ()
+    base: Model | None = None
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder that its own files are laid down in."""
+        return f"{self.repo_id}-{self.commit}"
 
     @property
     def key(self) -> str:
-        return f"{self.repo_id}-{self.commit}"
+        return f"{self.folder}-on-{self.base.key}" if self.base else self.folder
+
+    @property
+    def folders(self) -> list[str]:
+        """The names of all folders that a worker of it reads."""
+        return [self.folder, *(self.base.folders if self.base else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A model's files as a worker finds them: the folder, and the folder of its base."""
+
+    folder: Path
+    base: Path | None = None
 
 
 class Models:
@@ -68,6 +87,36 @@ class Models:
 
     def find(self, ctx: Context, rid: RepoId, revision: str = "main") -> Model:
         """The model as `ctx`'s actor may see it. Raises RepoNotFound, RepoMoved, RevisionNotFound."""
+        return self._on_base(ctx, self._find(ctx, rid, revision))
+
+    def _on_base(self, ctx: Context, model: Model) -> Model:
+        """An adapter with its base, found anew for each caller: not everybody may see it."""
+        found = model.detection
+        if found.base is None:
+            return model
+        try:
+            base = self._base(ctx, RepoId.parse(RepoType.MODEL, found.base))
+        except HubError:
+            problem = f"It adapts {found.base}, which is not on this hub: upload or mirror that model as well."
+            return replace(model, detection=replace(found, engine=None, problem=problem))
+        if base.detection.base is not None:
+            problem = f"It adapts {found.base}, which is an adapter itself: Corral runs adapters of whole models."
+            return replace(model, detection=replace(found, engine=None, problem=problem))
+        return replace(
+            model,
+            detection=on_base(found, base.detection),
+            size=model.size + base.size,
+            memory=model.memory + base.memory - RUNTIME,
+            base=base,
+        )
+
+    def _base(self, ctx: Context, rid: RepoId) -> Model:
+        try:
+            return self._find(ctx, rid)
+        except RepoMoved as moved:
+            return self._find(ctx, moved.new)
+
+    def _find(self, ctx: Context, rid: RepoId, revision: str = "main") -> Model:
         repo = lookup.find(ctx, rid)
         commit = read.commit_of(ctx, repo, revision)
         with self._lock:
@@ -108,15 +157,20 @@ class Models:
             widget=tuple(w for w in widget if isinstance(w, Mapping)) if isinstance(widget, list) else (),
         )
 
-    def materialise(self, ctx: Context, rid: RepoId, model: Model) -> Path:
-        """The folder with the model's files. Laid down once; whoever comes second finds it whole."""
-        folder = self._folder / model.key
+    def materialise(self, ctx: Context, model: Model) -> Laid:
+        """The model's files in folders. Each is laid down once; whoever comes second finds it whole."""
+        base = self._lay_down(ctx, model.base) if model.base else None
+        return Laid(self._lay_down(ctx, model), base)
+
+    def _lay_down(self, ctx: Context, model: Model) -> Path:
+        folder = self._folder / model.folder
         if folder.is_dir():
             os.utime(folder)
             return folder
         self._folder.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix="part-", dir=self._folder))
         try:
+            rid = RepoId.parse(RepoType.MODEL, model.name)
             read.materialise(ctx, lookup.find(ctx, rid), model.commit, part)
             try:
                 part.rename(folder)

@@ -12,10 +12,9 @@ from pathlib import Path
 from corral.cluster.runner import Runner
 from corral.context import Context
 from corral.core.errors import Busy, HubError, NotSupported
-from corral.core.ids import RepoId, RepoType
 from corral.core.settings import Settings
 from corral.inference.calls import Call, Failure, Request
-from corral.inference.models import Model, Models, ReadCard
+from corral.inference.models import Laid, Model, Models, ReadCard
 from corral.inference.workers import Place, State, Worker
 
 log = logging.getLogger(__name__)
@@ -152,7 +151,7 @@ class InferenceService:
             self._schedule()
             return worker
 
-    def _add(self, model: Model, fetch: Callable[[], Path]) -> Worker:
+    def _add(self, model: Model, fetch: Callable[[], Laid]) -> Worker:
         """A worker that takes calls and waits for memory. Lock held."""
         worker = Worker(model, self._runner, fetch, self._log_file(model), self._on_end)
         self._workers[model.key] = worker
@@ -167,15 +166,13 @@ class InferenceService:
                 return
             worker.start()
 
-    def _fetcher(self, ctx: Context, model: Model) -> Callable[[], Path]:
-        rid = RepoId.parse(RepoType.MODEL, model.name)
-
-        def fetch() -> Path:
-            folder = self.models.materialise(ctx, rid, model)
+    def _fetcher(self, ctx: Context, model: Model) -> Callable[[], Laid]:
+        def fetch() -> Laid:
+            laid = self.models.materialise(ctx, model)
             with self._lock:
-                in_use = list(self._workers)
+                in_use = [folder for worker in self._all() for folder in worker.model.folders]
             self.models.tidy(in_use)
-            return folder
+            return laid
 
         return fetch
 

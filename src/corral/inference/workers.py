@@ -21,7 +21,7 @@ from corral.cluster.runner import Run, Runner, Workload
 from corral.core.errors import HubError
 from corral.inference.calls import Call, Event, Failure, Media, Progress, Result, Token
 from corral.inference.frames import Wire
-from corral.inference.models import Model
+from corral.inference.models import Laid, Model
 from corral.inference.queueing import FairQueue
 
 log = logging.getLogger(__name__)
@@ -58,14 +58,14 @@ class Place:
 
 
 class Worker:
-    """Every method may be called by any thread. `fetch` lays the model's files down and returns their folder;
+    """Every method may be called by any thread. `fetch` lays the model's files down and says where;
     `ended` is told once, with the calls that had not begun."""
 
     def __init__(
         self,
         model: Model,
         runner: Runner,
-        fetch: Callable[[], Path],
+        fetch: Callable[[], Laid],
         log_file: Path,
         ended: Callable[[Worker, list[Call]], None],
     ) -> None:
@@ -93,7 +93,7 @@ class Worker:
         self._wire: Wire | None = None
         self._run: Run | None = None
         self._stopping = False
-        self._folder = Path(os.devnull)
+        self._laid = Laid(Path(os.devnull))
         self._thread = threading.Thread(target=self._live, name=f"worker {model.name}", daemon=True)
 
     def start(self) -> None:
@@ -175,9 +175,9 @@ class Worker:
     def _live(self) -> None:
         place = Path(tempfile.mkdtemp(prefix="corral-worker-"))
         try:
-            folder = self.fetch()
+            laid = self.fetch()
             self._connect(place)
-            self._follow(folder)
+            self._follow(laid)
         except HubError as error:
             self._broke(error)
         except Exception as error:
@@ -238,15 +238,14 @@ class Worker:
             nice=5,
         )
 
-    def _follow(self, folder: Path) -> None:
+    def _follow(self, laid: Laid) -> None:
         wire = self._wire
         found = self.model.detection
         if wire is None:
             return
-        self._folder = folder
-        wire.send(
-            {"op": "load", "id": 0, "engine": found.engine, "folder": str(folder), "options": dict(found.options)}
-        )
+        self._laid = laid
+        options = dict(found.options) | ({"base": str(laid.base)} if laid.base else {})
+        wire.send({"op": "load", "id": 0, "engine": found.engine, "folder": str(laid.folder), "options": options})
         with suppress(EOFError, OSError, ValueError):
             while True:
                 self._take(*wire.receive())
@@ -305,7 +304,9 @@ class Worker:
 
     def _clean(self, text: str) -> str:
         """Without the hub's own paths."""
-        return text.replace(str(self._folder), self.model.name)
+        if self._laid.base and self.model.base:
+            text = text.replace(str(self._laid.base), self.model.base.name)
+        return text.replace(str(self._laid.folder), self.model.name)
 
     def _pump(self) -> None:
         """Hand calls to the process while it takes more. The lock is held."""
