@@ -17,11 +17,12 @@ from typing import Any
 from sqlalchemy import select
 
 from corral.context import Context
-from corral.core.errors import HubError, RepoMoved
+from corral.core.errors import HubError
 from corral.core.ids import RepoId, RepoType
 from corral.inference.detect import CONFIG_FILES, Detection, detect, on_base
 from corral.inference.libraries import LIBRARIES, runnable_tasks
 from corral.repos import lookup, read
+from corral.repos.lookup import RepoMoved
 from corral.repos.read import Entry
 from corral.storage import schema as t
 
