@@ -8,7 +8,7 @@ from typing import Any
 from corral.inference.models import Model
 from corral.inference.service import InferenceService
 from corral.inference.tasks import TASKS
-from corral.inference.tasks.base import Knob, Task
+from corral.inference.tasks.base import Input, Knob, Task
 
 
 def describe(service: InferenceService, model: Model) -> dict[str, Any]:
@@ -39,16 +39,20 @@ def describe(service: InferenceService, model: Model) -> dict[str, Any]:
     state, seconds = service.state(model)
     return known | {
         "runnable": True,
-        "form": [asdict(one) for one in task.form],
+        "form": [asdict(one) for one in task.form if _fits(one, model)],
         "output": "chat" if found.conversational else task.output,
         "examples": _examples(task, model)[:6],
-        "knobs": [asdict(_choices(knob, model)) for knob in task.knobs],
+        "knobs": [asdict(_choices(knob, model)) for knob in task.knobs if _fits(knob, model)],
         "url": f"/inference/{model.name}",
         "chat_url": "/v1/chat/completions" if found.conversational else None,
         "state": state,
         "estimated_time": round(seconds, 1),
         "size": model.size,
     }
+
+
+def _fits(one: Input | Knob, model: Model) -> bool:
+    return not one.libraries or model.detection.library in one.libraries
 
 
 def _examples(task: Task, model: Model) -> list[dict[str, Any]]:

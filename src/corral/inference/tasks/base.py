@@ -56,13 +56,14 @@ class Input:
     `at` is where its value goes in the body, dots leading into objects: `inputs`, `inputs.question`,
     `parameters.candidate_labels`. `kind`: `line`, `area` (text of several lines), `lines` (a list, one field each),
     `labels` (a list, written with commas), `picture`, `mask` (drawn on the picture), `sound` (all three base64), `rows`
-    (a table: {column: [value of each row]}).
+    (a table: {column: [value of each row]}). `libraries` are those whose models take it; all do where it is empty.
     """
 
     at: str
     kind: str
     label: str
     optional: bool = False
+    libraries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Knob:
     """A parameter that a person may set: a number from `low` to `high`, or one of `choices`, or a line of text.
 
     `name` is its member of the body's `parameters`. With no `preset` the model decides. `Detection.choices` may give
-    it choices of the model's own (voices).
+    it choices of the model's own (voices). `libraries` are those whose models have it; all do where it is empty.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Knob:
     step: float | None = None
     preset: float | str | None = None
     choices: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
