@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from building import postgres
 from building.time import Time
@@ -73,3 +74,17 @@ def ctx(db: Database, tmp_path: Path, time: Time) -> Context:
     """An empty hub in which nobody is signed in."""
     (tmp_path / "tmp").mkdir()
     return Context(Settings(data=tmp_path), db, connect("memory:"), shared_secret(db), clock=time)
+
+
+@pytest.fixture
+def statements(ctx: Context) -> Iterator[list[str]]:
+    """The queries that the hub has made, as they come."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.lstrip().upper().startswith("SELECT"):
+            seen.append(statement)
+
+    event.listen(ctx.db.engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(ctx.db.engine, "before_cursor_execute", note)

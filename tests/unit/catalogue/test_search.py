@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import itertools
 import time as clock
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from building.time import Time
 from corral.catalogue import facets, lineage, search
@@ -166,19 +166,6 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert clock.monotonic() < end
         clock.sleep(0.02)
-
-
-@pytest.fixture
-def statements(ctx: Context) -> Iterator[list[str]]:
-    seen: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement.lstrip().upper().startswith("SELECT"):
-            seen.append(statement)
-
-    event.listen(ctx.db.engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(ctx.db.engine, "before_cursor_execute", note)
 
 
 @pytest.mark.usefixtures("zoo")

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from building.time import Time
 from building.xet import Part, content, file_block, file_hash, noise, shard, xorb
-from corral.accounts import people
 from corral.context import Context
-from corral.core.actor import Actor
 from corral.core.errors import EntryNotFound, Forbidden
 from corral.core.ids import RepoId, RepoType
 from corral.repos import buckets, fsck, gc, lifecycle
@@ -30,11 +28,6 @@ HALF: list[Part] = [(X, 1, 2)]
 @pytest.fixture
 def bucket(ann: Context) -> Repo:
     return lifecycle.create(ann, RepoId(RepoType.BUCKET, "ann", "bucket"))
-
-
-@pytest.fixture
-def ben(ctx: Context) -> Context:
-    return ctx.acting_as(Actor(people.create_user(ctx, "ben").id, "ben"))
 
 
 def upload(ctx: Context, repo: Repo, parts: list[Part]) -> str:

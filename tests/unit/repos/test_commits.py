@@ -2,24 +2,24 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import threading
 import time as clock
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from building.git import MAIN, WorkingCopy, push_body
+from building.git import WorkingCopy
+from building.repos import send
+from building.threads import in_threads
 from corral.accounts import people
 from corral.context import Context, shared_secret
 from corral.core.actor import Actor
 from corral.core.errors import EntryNotFound, HubError, RevisionNotFound, StaleParent, TooLarge, Unprocessable
 from corral.core.ids import RepoId, RepoType
 from corral.core.settings import Settings
-from corral.repos import blobs, commits, fsck, git, lifecycle, push, read, refs
+from corral.repos import blobs, commits, fsck, git, lifecycle, read, refs
 from corral.repos.commits import AddFile, AddLargeFile, Delete, Header, Operation
 from corral.repos.lookup import Repo
 from corral.repos.read import LfsPointer
@@ -45,20 +45,6 @@ def files(ctx: Context, repo: Repo, revision: str = "main") -> set[str]:
 
 def content(ctx: Context, repo: Repo, path: str) -> bytes:
     return read.read_file(ctx, repo, read.commit_of(ctx, repo, "main"), path)
-
-
-@pytest.fixture
-def copy(ann: Context, repo: Repo, tmp_path: Path) -> WorkingCopy:
-    """A clone of ann's model."""
-    return WorkingCopy(tmp_path / "copy", git.bare(ann, repo.id))
-
-
-def send(ctx: Context, repo: Repo, copy: WorkingCopy) -> str:
-    """Push HEAD of the copy to main; its oid."""
-    old, new = refs.all(ctx, repo.id)[MAIN], copy.oid()
-    answer = push.receive(ctx, repo, iter([push_body([(old, new, MAIN)], copy.pack("HEAD", old))]))
-    assert f"ok {MAIN}" in answer.decode()
-    return new
 
 
 def test_operations_apply_in_order(ann: Context, repo: Repo) -> None:
@@ -238,21 +224,6 @@ def test_a_commit_with_a_parent_loses_against_one_that_came_between(ann: Context
     with pytest.raises(StaleParent):
         commits.commit(ann, repo, "main", Header("slow", parent=head), operations())
     assert files(ann, repo) == {"theirs"}
-
-
-def in_threads(count: int, work: Callable[[int], object]) -> list[object]:
-    """What `work(number)` returned or raised in threads that begin together."""
-    barrier = threading.Barrier(count)
-
-    def run(number: int) -> object:
-        barrier.wait()
-        try:
-            return work(number)
-        except HubError as error:
-            return error
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
 
 
 def test_commits_of_many_threads_are_all_there(ann: Context, repo: Repo) -> None:

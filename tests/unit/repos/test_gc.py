@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import hashlib
 import threading
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
 
+from building.repos import upload
 from building.time import Time
 from corral.context import Context
 from corral.core.errors import Busy
@@ -18,12 +18,6 @@ from corral.repos.lookup import Repo
 from corral.storage import schema as t
 
 DAY = 24 * 3600
-
-
-def upload(ctx: Context, repo: Repo, data: bytes) -> str:
-    oid = hashlib.sha256(data).hexdigest()
-    lfs.receive(ctx, Ticket(repo.id, oid, len(data), ctx.clock()), [data])
-    return oid
 
 
 def change(ctx: Context, repo: Repo, path: str, content: bytes, branch: str = "main") -> str:

@@ -12,17 +12,11 @@ from building.git import MAIN, WorkingCopy, packet, push_body
 from corral.context import Context
 from corral.core.errors import BadRequest, HubError
 from corral.core.events import RefsMoved, restore
-from corral.repos import commits, fsck, git, lfs, push, read, refs
+from corral.repos import commits, fsck, lfs, push, read, refs
 from corral.repos.commits import AddFile, Header
 from corral.repos.lfs import Ticket
 from corral.repos.lookup import Repo
 from corral.storage import schema as t
-
-
-@pytest.fixture
-def copy(ann: Context, repo: Repo, tmp_path: Path) -> WorkingCopy:
-    """A clone of ann's model."""
-    return WorkingCopy(tmp_path / "copy", git.bare(ann, repo.id))
 
 
 def send(ctx: Context, repo: Repo, body: bytes) -> str:
