@@ -68,7 +68,7 @@ async def _infer(request: Request, ctx: Context, model_id: str, asked: str | Non
     events = wants_events(request)
     call = await submit(request, ctx, service, model, wanted, wait=events or _waits(request, body))
     if events:
-        return await told(service, model, call, lambda result: task.answer(wanted, result.value))
+        return await told(service, model, call, lambda result: (task.shown or task.answer)(wanted, result.value))
     if wanted.stream:
         return await streamed(request, call, partial(_tgi_events, wanted))
     result = await outcome(request, call)

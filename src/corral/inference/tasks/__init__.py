@@ -6,11 +6,17 @@ To add one: a file here, and a line in `TASKS`.
 from __future__ import annotations
 
 from corral.inference.tasks import (
+    depth_estimation,
     feature_extraction,
     image_classification,
+    image_segmentation,
     image_to_image,
+    image_to_text,
+    keypoint_detection,
+    object_detection,
     sentence_similarity,
     text_generation,
+    zero_shot_image_classification,
 )
 from corral.inference.tasks.base import Task
 
@@ -20,6 +26,12 @@ TASKS: dict[str, Task] = {
         sentence_similarity.TASK,
         feature_extraction.TASK,
         image_classification.TASK,
+        zero_shot_image_classification.TASK,
+        object_detection.TASK,
+        image_segmentation.TASK,
+        depth_estimation.TASK,
+        keypoint_detection.TASK,
+        image_to_text.TASK,
         image_to_image.TASK,
         text_generation.TASK,
     )

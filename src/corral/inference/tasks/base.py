@@ -90,8 +90,9 @@ class Task:
 
     `form` is the widget's inputs. `output` says how it shows the answer: `bars` ([{label, score}]), `numbers` (a
     vector), `similarity` (a score for each line of the form), `text` ([{*_text}] or {text}), `tokens` (a streamed
-    text), `spans` (entities in the text), `span` (an answer found in the text), `boxes`, `masks`, `points`, `picture`,
-    `sound`, `table`.
+    text), `spans` (entities in the text), `span` (an answer found in the text), `boxes` ([{label, score, box}]),
+    `masks` ([{label, score, mask}], base64 PNGs as large as the picture), `points` ([{label, score, box, keypoints,
+    edges}]), `picture`, `sound`, `table`.
     """
 
     name: str
@@ -106,6 +107,8 @@ class Task:
     #: the engine's result as the client expects it: JSON or Media
     answer: Callable[[Request, Any], Any] = lambda _, result: result
     knobs: tuple[Knob, ...] = ()
+    #: what people are shown in its place, where they had better see a picture than JSON
+    shown: Callable[[Request, Any], Any] | None = None
     #: the call of huggingface_hub's InferenceClient, for people who write Python; '' where it has none
     client: str = ""
 
