@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 Millis = int
 Clock = Callable[[], Millis]
 
+#: the last moment that `iso` can write
+LATEST: Millis = 253_402_300_799_999
+
 
 def now_ms() -> Millis:
     return time.time_ns() // 1_000_000

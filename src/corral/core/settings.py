@@ -49,24 +49,31 @@ def load(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] 
 
     Raises ValueError, naming the key, for a value of the wrong form.
     """
-    values: dict[str, Any] = {}
     overrides = {k: v for k, v in (overrides or {}).items() if v is not None}
-    data = Path(overrides.get("data") or environ.get("CORRAL_DATA") or "data")
-    for file in (Path("corral.toml"), data / "corral.toml"):
-        if file.is_file():
-            values |= {k.lower().removeprefix("corral_"): v for k, v in tomllib.loads(file.read_text()).items()}
-    values |= {k.lower().removeprefix("corral_"): v for k, v in environ.items() if k.startswith("CORRAL_")}
-    values |= overrides
-    known = {f.name: f for f in fields(Settings)}
-    settings = Settings(data=data)
-    chosen: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in known:
-            continue
-        kind = type(getattr(settings, key))
-        try:
-            chosen[key] = kind(value)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"setting {key!r}: {value!r} is not a valid {kind.__name__}") from error
-    # rebuilt from the defaults, so that what follows from `data` follows from the chosen one
-    return Settings(**{k: v for k, v in chosen.items() if v != ""})
+    given = {k.lower().removeprefix("corral_"): v for k, v in environ.items() if k.startswith("CORRAL_") and v != ""}
+    here = _file(Path("corral.toml"))
+    data = Path(str(overrides.get("data") or given.get("data") or here.get("data") or "data")).expanduser()
+    values = here | _file(data / "corral.toml") | given | overrides | {"data": data}
+    kinds = {f.name: type(getattr(_DEFAULTS, f.name)) for f in fields(Settings)}
+    return Settings(**{key: _value(key, value, kinds[key]) for key, value in values.items() if key in kinds})
+
+
+_DEFAULTS = Settings()
+
+
+def _file(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    found = tomllib.loads(file.read_text())
+    return {key.lower().removeprefix("corral_"): value for key, value in found.items() if value != ""}
+
+
+def _value(key: str, value: Any, kind: type) -> Any:
+    """`value` as the setting has it: a file states numbers and texts, the environment texts only."""
+    fits = isinstance(value, (str, Path)) or (kind is int and isinstance(value, int) and not isinstance(value, bool))
+    try:
+        if not fits:
+            raise TypeError
+        return kind(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"setting {key!r}: {value!r} is not a valid {kind.__name__}") from error

@@ -7,13 +7,16 @@ from sqlalchemy.exc import IntegrityError
 
 from corral.accounts import people, rights
 from corral.context import Change, Context
-from corral.core.errors import Conflict, Forbidden, NotFound, Unauthorized
+from corral.core.errors import Conflict, Forbidden, NotFound, RepoNotFound, Unauthorized
 from corral.core.events import RepoChanged, RepoCreated, RepoDeleted
 from corral.core.ids import GIT_TYPES, RepoId, RepoType, check_name, new_object_id
 from corral.repos import commits, git, refs
 from corral.repos.lookup import COLUMNS, Repo, Right, from_row, require
 from corral.repos.templates import initial_files
 from corral.storage import schema as t
+
+#: tries to find a host label for a Space that nobody else takes at the same moment
+_ATTEMPTS = 5
 
 
 def _owner(ctx: Context, name: str) -> people.Account:
@@ -45,47 +48,57 @@ def create(
     owner = _owner(ctx, rid.owner)
     check_name(rid.name, "repository name")
     rid = RepoId(rid.type, owner.name, rid.name)
+    for _ in range(_ATTEMPTS):
+        try:
+            return _create(ctx, owner, rid, private=private, sdk=sdk, license=license)
+        except IntegrityError:
+            taken = select(t.repos.c.id).where(t.repos.c.type == rid.type, t.repos.c.full_lower == str(rid).lower())
+            with ctx.db.read() as c:
+                if c.scalar(taken) is not None:
+                    break
+            # a Space with the same host label was made at the same moment: this one gets another label
+    raise Conflict(f"You already created this {rid.type} repo: {rid}", code="RepoExists")
+
+
+def _create(
+    ctx: Context, owner: people.Account, rid: RepoId, *, private: bool | None, sdk: str | None, license: str | None
+) -> Repo:
     key = str(rid).lower()
     now = ctx.clock()
-    try:
-        with ctx.change() as change:
-            c = change.connection
-            # a name that only redirects is free again
-            c.execute(
-                delete(t.repo_redirects).where(
-                    t.repo_redirects.c.type == rid.type, t.repo_redirects.c.full_lower == key
-                )
+    with ctx.change() as change:
+        c = change.connection
+        # a name that only redirects is free again
+        c.execute(
+            delete(t.repo_redirects).where(t.repo_redirects.c.type == rid.type, t.repo_redirects.c.full_lower == key)
+        )
+        object_id = new_object_id()
+        repo_id = c.scalar(
+            insert(t.repos)
+            .values(
+                object_id=object_id,
+                type=rid.type,
+                owner_id=owner.id,
+                creator_id=ctx.actor.account_id,
+                name=rid.name,
+                full_name=str(rid),
+                full_lower=key,
+                private=owner.default_private if private is None else private,
+                disabled=False,
+                sdk=sdk,
+                subdomain=_subdomain(c, rid, object_id),
+                created_at=now,
+                updated_at=now,
+                used_storage=0,
             )
-            object_id = new_object_id()
-            repo_id = c.scalar(
-                insert(t.repos)
-                .values(
-                    object_id=object_id,
-                    type=rid.type,
-                    owner_id=owner.id,
-                    creator_id=ctx.actor.account_id,
-                    name=rid.name,
-                    full_name=str(rid),
-                    full_lower=key,
-                    private=owner.default_private if private is None else private,
-                    disabled=False,
-                    sdk=sdk,
-                    subdomain=_subdomain(c, rid, object_id),
-                    created_at=now,
-                    updated_at=now,
-                    used_storage=0,
-                )
-                .returning(t.repos.c.id)
-            )
-            repo = from_row(c.execute(select(*COLUMNS).where(t.repos.c.id == repo_id)).one())
-            change.record(RepoCreated(repo.id))
-            if rid.type in GIT_TYPES:
-                with git.workshop(ctx, repo.id, new=True) as shop:
-                    oid = commits.build_first(shop, ctx, initial_files(repo, license))
-                    refs.move(ctx, change, repo, [refs.RefUpdate(git.HEAD_REF, "", oid)], shop.pack())
-    except IntegrityError:
-        raise Conflict(f"You already created this {rid.type} repo: {rid}", code="RepoExists") from None
-    return repo
+            .returning(t.repos.c.id)
+        )
+        repo = from_row(c.execute(select(*COLUMNS).where(t.repos.c.id == repo_id)).one())
+        change.record(RepoCreated(repo.id))
+        if rid.type in GIT_TYPES:
+            with git.workshop(ctx, repo.id, new=True) as shop:
+                oid = commits.build_first(shop, ctx, initial_files(repo, license))
+                refs.move(ctx, change, repo, [refs.RefUpdate(git.HEAD_REF, "", oid)], shop.pack())
+        return _again(change, repo)
 
 
 def _subdomain(connection: Connection, rid: RepoId, object_id: str) -> str | None:
@@ -114,7 +127,7 @@ def rename(ctx: Context, old: Repo, new: RepoId) -> Repo:
                     t.repo_redirects.c.type == old.type, t.repo_redirects.c.full_lower.in_((key, old_key))
                 )
             )
-            c.execute(
+            moved = c.execute(
                 update(t.repos)
                 .where(t.repos.c.id == old.id)
                 .values(
@@ -126,6 +139,8 @@ def rename(ctx: Context, old: Repo, new: RepoId) -> Repo:
                     subdomain=_subdomain(c, new, old.object_id),
                 )
             )
+            if moved.rowcount != 1:
+                raise RepoNotFound
             if key != old_key:
                 c.execute(insert(t.repo_redirects).values(type=old.type, full_lower=old_key, repo_id=old.id))
             change.record(RepoChanged(old.id))
@@ -153,7 +168,9 @@ def configure(
     if not values:
         return repo
     with ctx.change() as change:
-        change.connection.execute(update(t.repos).where(t.repos.c.id == repo.id).values(**values))
+        done = change.connection.execute(update(t.repos).where(t.repos.c.id == repo.id).values(**values))
+        if done.rowcount != 1:
+            raise RepoNotFound
         change.record(RepoChanged(repo.id))
         return _again(change, repo)
 

@@ -14,7 +14,7 @@ import pygit2
 from pygit2.enums import AttrCheck
 
 from corral.context import Context
-from corral.core.errors import EntryNotFound
+from corral.core.errors import EntryNotFound, TooLarge
 from corral.repos import git, read
 from corral.repos.lookup import Repo
 
@@ -71,7 +71,7 @@ def is_binary(sample: bytes) -> bool:
     try:
         sample.decode()
     except UnicodeDecodeError as error:
-        return error.start < len(sample) - 3 or error.reason != "unexpected end of data"
+        return error.reason != "unexpected end of data"
     return False
 
 
@@ -81,7 +81,8 @@ def _ignored(
     if git_ignore is None:
         try:
             git_ignore = read.read_file(ctx, repo, commit, ".gitignore", limit=2**20).decode("utf-8", "replace")
-        except EntryNotFound:
+        except (EntryNotFound, TooLarge):
+            # none, or too large to be one that somebody wrote
             return frozenset()
     # libgit2 applies ignore rules only where there is a work tree
     with tempfile.TemporaryDirectory(dir=ctx.settings.data / "tmp") as folder:

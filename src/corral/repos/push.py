@@ -25,7 +25,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from corral.context import Context
-from corral.core.errors import BadRequest, NotFound, StaleParent
+from corral.core.errors import BadRequest, Conflict, NotFound, StaleParent
 from corral.repos import blobs, git, reach, refs
 from corral.repos.git import HEAD_REF
 from corral.repos.lookup import Repo
@@ -165,13 +165,19 @@ def _check_commands(push: _Push, current: dict[str, str], quarantine: _Quarantin
     """Refuse each command that breaks a rule or is about another state of its ref; all, if they hang together."""
     for command in push.good:
         command.refusal = _objection(command, current, quarantine)
+    _check_room(push, current)
+    if "atomic" in push.abilities and len(push.good) < len(push.commands):
+        push.refuse_all("atomic push failed")
+
+
+def _check_room(push: _Push, current: dict[str, str]) -> None:
+    """Refuse each new ref that git cannot have beside another one."""
     taken = {name for name in current if not any(c.ref == name and not c.new for c in push.good)}
     for command in push.good:
         if command.new and refs.in_the_way(command.ref, taken):
             command.refusal = "another ref is in the way"
-        taken.add(command.ref)
-    if "atomic" in push.abilities and len(push.good) < len(push.commands):
-        push.refuse_all("atomic push failed")
+        elif command.new:
+            taken.add(command.ref)
 
 
 def _objection(command: _Command, current: dict[str, str], quarantine: _Quarantine) -> str:
@@ -208,11 +214,12 @@ def _move(ctx: Context, repo: Repo, push: _Push, pack: _Pack | None, large: set[
                     raise _Refused("large files are missing", "Large files were removed as unused: push them again.")
                 refs.move(ctx, change, repo, [RefUpdate(c.ref, c.old, c.new) for c in push.good], stored)
             return
-        except StaleParent:
+        except (StaleParent, Conflict):
             current = refs.all(ctx, repo.id)
             for command in push.good:
                 if current.get(command.ref, "") != command.old:
                     command.refusal = "fetch first"
+            _check_room(push, current)
             if "atomic" in push.abilities:
                 push.refuse_all("atomic push failed")
         except IntegrityError:

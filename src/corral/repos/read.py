@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import io
 import os
@@ -18,6 +19,7 @@ from pygit2.enums import FileMode, ObjectType, SortMode
 from sqlalchemy import bindparam, select
 
 from corral.context import Context
+from corral.core.clock import LATEST
 from corral.core.errors import EntryNotFound, RevisionNotFound, TooLarge
 from corral.repos import blobs, git
 from corral.repos.lookup import Repo
@@ -130,12 +132,20 @@ def _tree(ctx: Context, repo: Repo, commit: str) -> pygit2.Tree:
 
 def _descend(ctx: Context, repo: Repo, commit: str, path: str) -> tuple[pygit2.Oid, int]:
     """(oid, file mode) of `path`. Raises EntryNotFound."""
-    tree = _tree(ctx, repo, commit)
-    try:
-        found = tree[path]
-    except (KeyError, ValueError):
-        raise _missing(path, commit) from None
+    found = _at(_tree(ctx, repo, commit), path)
+    if found is None:
+        raise _missing(path, commit)
     return found.id, found.filemode
+
+
+def _at(tree: pygit2.Tree, path: str) -> pygit2.Object | None:
+    if "\0" in path:
+        # libgit2 would look for what comes before it
+        return None
+    try:
+        return tree[path]
+    except (KeyError, ValueError):
+        return None
 
 
 def _missing(path: str, commit: str) -> EntryNotFound:
@@ -220,17 +230,21 @@ def some_entries(ctx: Context, repo: Repo, commit: str, paths: list[str]) -> lis
     handle = git.objects(ctx, repo.id)
     found = []
     for path in dict.fromkeys(map(clean_path, paths)):
-        try:
-            item = tree[path] if path else None
-        except (KeyError, ValueError):
-            continue
-        found.append(_entry(handle, path, item.id, item.filemode) if item else Entry("", "directory", str(tree.id), 0))
+        item = _at(tree, path) if path else None
+        if item is not None:
+            found.append(_entry(handle, path, item.id, item.filemode))
+        elif not path:
+            found.append(Entry("", "directory", str(tree.id), 0))
     return _with_xet(ctx, found)
 
 
 def git_blob(ctx: Context, repo: Repo, found: Entry) -> bytes:
     """The bytes that git has for a file: the pointer, for a large one."""
-    kind, data = git.objects(ctx, repo.id).odb.read(pygit2.Oid(hex=found.oid))
+    try:
+        kind, data = git.objects(ctx, repo.id).odb.read(pygit2.Oid(hex=found.oid))
+    except KeyError:
+        # a submodule: a commit of another repository
+        raise EntryNotFound(f"{found.path} is a submodule: its files are in another repository") from None
     if kind != ObjectType.BLOB:
         raise EntryNotFound(f"{found.path} is not a file")
     return data
@@ -274,20 +288,39 @@ def materialise(ctx: Context, repo: Repo, commit: str, folder: Path) -> None:
             except OSError:
                 # another file system: copy
                 pass
-        with open_file(ctx, repo, found) as source, target.open("wb") as copy:
+        try:
+            source = open_file(ctx, repo, found)
+        except EntryNotFound:
+            # a submodule is an empty folder, as in a clone
+            target.mkdir(exist_ok=True)
+            continue
+        with source, target.open("wb") as copy:
             shutil.copyfileobj(source, copy, 1 << 20)
 
 
 def _info(commit: pygit2.Commit) -> CommitInfo:
-    title, _, rest = commit.message.partition("\n")
+    encoding = _encoding(commit)
+    message = commit.raw_message.decode(encoding, "replace")
+    title, _, rest = message.partition("\n")
+    author = commit.author
     return CommitInfo(
         oid=str(commit.id),
         title=title,
         message=rest.strip("\n"),
-        author=Person(commit.author.name, commit.author.email),
-        date=commit.commit_time * 1000,
+        author=Person(author.raw_name.decode(encoding, "replace"), author.raw_email.decode(encoding, "replace")),
+        date=max(0, min(commit.commit_time * 1000, LATEST)),
         parents=tuple(str(p) for p in commit.parent_ids),
     )
+
+
+def _encoding(commit: pygit2.Commit) -> str:
+    """The encoding that a commit says it has, where that is one: it may be any word."""
+    try:
+        codec = codecs.lookup(commit.message_encoding or "utf-8")
+    except (LookupError, ValueError, UnicodeError):
+        return "utf-8"
+    # codecs such as `zlib` are none of texts
+    return codec.name if getattr(codec, "_is_text_encoding", True) else "utf-8"
 
 
 def commit_info(ctx: Context, repo: Repo, commit: str) -> CommitInfo:

@@ -52,7 +52,10 @@ def read(ctx: Context, repo_id: int, name: str) -> str | None:
 
 
 def move(ctx: Context, change: Change, repo: Repo, updates: Sequence[RefUpdate], pack: StoredPack | None) -> None:
-    """List `pack` and move the refs, all or nothing, and record it. Raises StaleParent when a ref is not at `old`."""
+    """List `pack` and move the refs, all or nothing, and record it.
+
+    Raises StaleParent when a ref is not at `old`, Conflict for a new one that git cannot have beside another.
+    """
     c = change.connection
     now = ctx.clock()
     if pack is not None:
@@ -66,6 +69,7 @@ def move(ctx: Context, change: Change, repo: Repo, updates: Sequence[RefUpdate],
         row = {"repo_id": repo.id, "name": pack.name, "size": pack.size, "created_at": now}
         if insert_missing(c, t.packs, [row]):
             c.execute(update(t.repos).where(here).values(used_storage=t.repos.c.used_storage + pack.size))
+    _check_room(change, repo, updates)
     for u in updates:
         ref = (t.refs.c.repo_id == repo.id) & (t.refs.c.name == u.name)
         if not u.old:
@@ -84,6 +88,18 @@ def move(ctx: Context, change: Change, repo: Repo, updates: Sequence[RefUpdate],
     change.record(RefsMoved(repo.id, tuple((u.name, u.old, u.new) for u in updates), ctx.actor.account_id))
 
 
+def _check_room(change: Change, repo: Repo, updates: Sequence[RefUpdate]) -> None:
+    created = [u.name for u in updates if u.new and not u.old]
+    if not created:
+        return
+    deleted = {u.name for u in updates if not u.new}
+    there = select(t.refs.c.name).where(t.refs.c.repo_id == repo.id)
+    taken = {name for name in change.connection.scalars(there) if name not in deleted} | set(created)
+    for name in created:
+        if other := in_the_way(name, taken - {name}):
+            raise Conflict(f"Reference {name} cannot be beside {other}: git takes one for the folder of the other.")
+
+
 def in_the_way(ref: str, taken: Iterable[str]) -> str | None:
     """One of `taken` that git cannot have beside `ref`, as refs/heads/a and refs/heads/a/b."""
     parts = ref.split("/")
@@ -98,12 +114,9 @@ def create_branch(ctx: Context, repo: Repo, name: str, start: str, *, overwrite:
 
 
 def _create(ctx: Context, repo: Repo, ref: str, oid: str, overwrite: bool, pack: StoredPack | None = None) -> None:
-    there = all(ctx, repo.id)
-    old = there.get(ref)
+    old = read(ctx, repo.id, ref)
     if old is not None and not overwrite:
         raise Conflict(f"Reference {ref} already exists")
-    if old is None and (other := in_the_way(ref, there)):
-        raise Conflict(f"Reference {ref} cannot be beside {other}: git takes one for the folder of the other.")
     try:
         with ctx.change() as change:
             move(ctx, change, repo, [RefUpdate(ref, old or "", oid)], pack)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -71,6 +72,7 @@ def build(settings: Settings | None = None) -> ASGIApp:
     app.add_exception_handler(HubError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(DataError, _no_text)
     app.add_exception_handler(Exception, _crashed)
     for router, title in api.routers():
         app.include_router(router, tags=[title])
@@ -113,6 +115,11 @@ def _answer(request: Request, error: HubError) -> Response:
         return web.error_page(request, error)
     actor = getattr(request.state, "actor", ANONYMOUS)
     return error_response(error, anonymous=actor.is_anonymous)
+
+
+async def _no_text(request: Request, error: Exception) -> Response:
+    """A name that the database cannot hold, which no handler looks for: PostgreSQL takes no zero byte in a text."""
+    return _answer(request, BadRequest("The request names something with a character that no name has."))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -18,7 +18,7 @@ class SpaceHosts:
     def __init__(self, app: ASGIApp, ctx: Context) -> None:
         self._app = app
         self._ctx = ctx
-        self._suffix = f".{ctx.settings.spaces_domain}"
+        self._suffix = f".{ctx.settings.spaces_domain.lower()}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
