@@ -57,7 +57,13 @@ LIBRARIES: dict[str, Library] = {
         engines={
             "sentence-similarity": "embedding",
             "feature-extraction": "embedding",
+            "depth-estimation": "depth-estimation",
             "image-classification": "image-classification",
+            "image-segmentation": "image-segmentation",
+            "image-to-text": "image-to-text",
+            "keypoint-detection": "keypoint-detection",
+            "object-detection": "object-detection",
+            "zero-shot-image-classification": "zero-shot-image-classification",
             "text-generation": "text-generation",
         },
     ),

@@ -14,9 +14,18 @@ from corral.inference.engines.base import Engine
 
 #: engine name -> module and class, imported when a worker needs it
 ENGINES = {
+    "depth-estimation": ("corral.inference.engines.picture_pipelines", "DepthEstimation"),
     "embedding": ("corral.inference.engines.embedding", "Embedding"),
     "image-classification": ("corral.inference.engines.image_classification", "ImageClassification"),
+    "image-segmentation": ("corral.inference.engines.picture_pipelines", "ImageSegmentation"),
+    "image-to-text": ("corral.inference.engines.image_to_text", "ImageToText"),
+    "keypoint-detection": ("corral.inference.engines.keypoint_detection", "KeypointDetection"),
+    "object-detection": ("corral.inference.engines.picture_pipelines", "ObjectDetection"),
     "text-generation": ("corral.inference.engines.text_generation", "TextGeneration"),
+    "zero-shot-image-classification": (
+        "corral.inference.engines.zero_shot_image_classification",
+        "ZeroShotImageClassification",
+    ),
 }
 
 

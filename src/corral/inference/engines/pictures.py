@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -15,6 +17,8 @@ from corral.inference.engines.base import Refused
 MAX_PIXELS = 50_000_000
 #: one side may be this many times the other: models resize by the shorter one, and the other grows with it
 MAX_RATIO = 100
+#: a picture with a side shorter than this may be too small for a model
+SMALL = 32
 #: what pages show, and what cameras and scanners write. Pillow reads far more, EPS by a program of its own among it
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 # the limit above comes first; this one holds for pictures inside of pictures too
@@ -39,6 +43,20 @@ def picture(data: bytes, what: str = "The input") -> Image.Image:
     except Exception as error:
         # at broken files the decoders raise whatever they come upon
         raise Refused(f"{what} is a broken picture: {error}") from None
+
+
+@contextmanager
+def fitting(image: Image.Image) -> Iterator[None]:
+    """Around the library that computes with `image`: at few pixels it may fail in any way, and that is refused."""
+    try:
+        yield
+    except Refused:
+        raise
+    except Exception as error:
+        if min(image.size) >= SMALL:
+            raise
+        size = f"{image.width}x{image.height}"
+        raise Refused(f"This model cannot take a picture of {size} pixels: send a larger one.") from error
 
 
 def png(image: Image.Image) -> Media:

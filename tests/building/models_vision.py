@@ -1,0 +1,246 @@
+"""Tiny models with random weights for tasks about pictures, made as `building.models` makes its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+LABELS = {0: "a cat", 1: "a dog", 2: "a boat"}
+_SIZE = {"height": 32, "width": 32}
+
+
+def make(kind: str, folder: Path) -> Path:
+    """Save a tiny model of `kind` in `folder`. Made in a process of its own: the test's stays free of torch."""
+    return make_all(folder.parent, {kind: folder.name})[kind]
+
+
+def make_all(folder: Path, names: dict[str, str] | None = None) -> dict[str, Path]:
+    """Each kind, or those that are the keys of `names`, in a folder of its own within `folder`."""
+    wanted = names or {kind: kind for kind in KINDS}
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    words = [f"{kind}={folder / name}" for kind, name in wanted.items()]
+    done = subprocess.run([sys.executable, __file__, *words], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return {kind: folder / name for kind, name in wanted.items()}
+
+
+def _vit(**more: Any) -> dict[str, Any]:
+    return {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "image_size": 32,
+        "patch_size": 8,
+    } | more
+
+
+def _labels() -> dict[str, Any]:
+    return {"id2label": LABELS, "label2id": {label: i for i, label in LABELS.items()}}
+
+
+def _yolos(folder: Path) -> None:
+    from transformers import YolosConfig, YolosForObjectDetection, YolosImageProcessorPil
+
+    config = YolosConfig(**_vit(image_size=[32, 32], num_detection_tokens=5), **_labels())
+    YolosForObjectDetection(config).save_pretrained(folder)
+    YolosImageProcessorPil(size={"shortest_edge": 32, "longest_edge": 64}).save_pretrained(folder)
+
+
+def _segformer(folder: Path) -> None:
+    from transformers import SegformerConfig, SegformerForSemanticSegmentation, SegformerImageProcessorPil
+
+    config = SegformerConfig(
+        num_encoder_blocks=2,
+        depths=[1, 1],
+        sr_ratios=[2, 1],
+        hidden_sizes=[16, 16],
+        patch_sizes=[7, 3],
+        strides=[4, 2],
+        num_attention_heads=[1, 2],
+        mlp_ratios=[2, 2],
+        decoder_hidden_size=16,
+        **_labels(),
+    )
+    SegformerForSemanticSegmentation(config).save_pretrained(folder)
+    SegformerImageProcessorPil(size=_SIZE).save_pretrained(folder)
+
+
+def _panoptic(folder: Path) -> None:
+    from transformers import (
+        Mask2FormerConfig,
+        Mask2FormerForUniversalSegmentation,
+        Mask2FormerImageProcessorPil,
+        SwinConfig,
+    )
+
+    backbone = SwinConfig(
+        image_size=32,
+        patch_size=4,
+        embed_dim=8,
+        depths=[1, 1, 1, 1],
+        num_heads=[1, 1, 1, 1],
+        window_size=2,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )
+    config = Mask2FormerConfig(
+        backbone_config=backbone,
+        feature_size=32,
+        mask_feature_size=32,
+        hidden_dim=32,
+        encoder_feedforward_dim=16,
+        encoder_layers=1,
+        decoder_layers=2,
+        num_attention_heads=2,
+        dim_feedforward=16,
+        num_queries=5,
+        **_labels(),
+    )
+    Mask2FormerForUniversalSegmentation(config).save_pretrained(folder)
+    Mask2FormerImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder)
+
+
+def _depth(folder: Path) -> None:
+    from transformers import DPTConfig, DPTForDepthEstimation, DPTImageProcessorPil
+
+    sizes = _vit(num_hidden_layers=4, backbone_out_indices=[0, 1, 2, 3], neck_hidden_sizes=[8, 8, 8, 8])
+    config = DPTConfig(**sizes, fusion_hidden_size=8, head_in_index=-1, is_hybrid=False)
+    DPTForDepthEstimation(config).save_pretrained(folder)
+    DPTImageProcessorPil(size=_SIZE).save_pretrained(folder)
+
+
+def _tokenizer(folder: Path) -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {c: i for i, c in enumerate(["<pad>", "<start>", "<end>", *letters])}
+    backend = Tokenizer(models.BPE(vocabulary, []))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.post_processor = processors.TemplateProcessing(
+        single="<start> $A <end>", special_tokens=[("<start>", 1), ("<end>", 2)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="<pad>", bos_token="<start>", eos_token="<end>"
+    ).save_pretrained(folder)
+
+
+def _words(**more: Any) -> dict[str, Any]:
+    small = {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return small | {"intermediate_size": 32, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2} | more
+
+
+def _clip(folder: Path) -> None:
+    from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
+
+    config = CLIPConfig(text_config=_words(max_position_embeddings=77), vision_config=_vit(), projection_dim=16)
+    CLIPModel(config).save_pretrained(folder)
+    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=_SIZE).save_pretrained(folder)
+    _tokenizer(folder)
+
+
+def _siglip(folder: Path) -> None:
+    from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
+
+    config = SiglipConfig(text_config=_words(max_position_embeddings=64), vision_config=_vit())
+    SiglipModel(config).save_pretrained(folder)
+    SiglipImageProcessorPil(size=_SIZE).save_pretrained(folder)
+    _tokenizer(folder)
+
+
+def _vitpose(folder: Path) -> None:
+    from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEstimation, VitPoseImageProcessorPil
+
+    backbone = VitPoseBackboneConfig(
+        image_size=[64, 48],
+        patch_size=[16, 16],
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        mlp_ratio=1,
+        num_labels=3,
+        out_indices=[2],
+    )
+    config = VitPoseConfig(
+        backbone_config=backbone,
+        use_simple_decoder=False,
+        edges=[[0, 1], [0, 2]],
+        id2label={0: "Nose", 1: "L_Eye", 2: "R_Eye"},
+        label2id={"Nose": 0, "L_Eye": 1, "R_Eye": 2},
+    )
+    VitPoseForPoseEstimation(config).save_pretrained(folder)
+    VitPoseImageProcessorPil(size={"height": 64, "width": 48}).save_pretrained(folder)
+
+
+def _superpoint(folder: Path) -> None:
+    from transformers import SuperPointConfig, SuperPointForKeypointDetection, SuperPointImageProcessorPil
+
+    config = SuperPointConfig(encoder_hidden_sizes=[8, 8, 8, 8], decoder_hidden_size=8, descriptor_decoder_dim=8)
+    SuperPointForKeypointDetection(config).save_pretrained(folder)
+    SuperPointImageProcessorPil(size={"height": 48, "width": 64}).save_pretrained(folder)
+
+
+def _blip(folder: Path) -> None:
+    from transformers import BlipConfig, BlipForConditionalGeneration, BlipImageProcessorPil
+
+    words = _words(encoder_hidden_size=32, max_position_embeddings=64, sep_token_id=2, projection_dim=16)
+    config = BlipConfig(text_config=words, vision_config=_vit(), projection_dim=16)
+    BlipForConditionalGeneration(config).save_pretrained(folder)
+    BlipImageProcessorPil(size=_SIZE).save_pretrained(folder)
+    _tokenizer(folder)
+
+
+def _captioner(folder: Path) -> None:
+    from transformers import (
+        GPT2Config,
+        VisionEncoderDecoderConfig,
+        VisionEncoderDecoderModel,
+        ViTConfig,
+        ViTImageProcessorPil,
+    )
+
+    decoder = GPT2Config(vocab_size=300, n_embd=32, n_layer=2, n_head=2, n_positions=64, bos_token_id=1, eos_token_id=2)
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(ViTConfig(**_vit()), decoder)
+    config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 1, 0, 2
+    VisionEncoderDecoderModel(config).save_pretrained(folder)
+    ViTImageProcessorPil(size=_SIZE).save_pretrained(folder)
+    _tokenizer(folder)
+
+
+def _swin2sr(folder: Path) -> None:
+    from transformers import Swin2SRConfig, Swin2SRForImageSuperResolution, Swin2SRImageProcessorPil
+
+    config = Swin2SRConfig(embed_dim=12, depths=[1, 1], num_heads=[2, 2], window_size=4, image_size=16, upscale=2)
+    Swin2SRForImageSuperResolution(config).save_pretrained(folder)
+    Swin2SRImageProcessorPil().save_pretrained(folder)
+
+
+#: kind -> what saves one in a folder
+KINDS: dict[str, Callable[[Path], None]] = {
+    "yolos": _yolos,
+    "segformer": _segformer,
+    "panoptic": _panoptic,
+    "depth": _depth,
+    "clip": _clip,
+    "siglip": _siglip,
+    "vitpose": _vitpose,
+    "superpoint": _superpoint,
+    "blip": _blip,
+    "captioner": _captioner,
+    "swin2sr": _swin2sr,
+}
+
+
+if __name__ == "__main__":
+    import torch
+
+    for word in sys.argv[1:]:
+        torch.manual_seed(0)
+        kind, _, place = word.partition("=")
+        Path(place).mkdir(parents=True, exist_ok=True)
+        KINDS[kind](Path(place))
