@@ -395,3 +395,29 @@ discussion_events = Table(
     Column("data", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
+
+#: what people think of a model's answers (community.feedback), until its owner takes them into a data set or not
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("object_id", String(24), nullable=False, unique=True),
+    _repo(),
+    Column("user_id", RowId, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("commit_oid", String(40), nullable=False),  # of the model that answered
+    Column("task", String(64), nullable=False),
+    Column("source", String(100), nullable=False),  # widget | chat | api | a Space's id
+    Column("input", JSON, nullable=False),
+    Column("output", JSON, nullable=False),
+    Column("input_digest", String(64), nullable=False),
+    Column("output_digest", String(64), nullable=False),
+    Column("good", Boolean, nullable=False),
+    Column("note", Text, nullable=False, default=""),
+    Column("better", Text, nullable=False, default=""),  # the answer that there should have been
+    Column("status", String(8), nullable=False),  # pending | accepted | rejected
+    Column("created_at", BigInteger, nullable=False),
+    Column("decided_by", RowId, ForeignKey("accounts.id", ondelete="SET NULL")),
+    UniqueConstraint("repo_id", "user_id", "input_digest", "output_digest"),
+    Index(None, "repo_id", "status", "id"),
+    Index(None, "user_id", "created_at"),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from corral.catalogue import cards, likes, listing
 from corral.catalogue.listing import Listing
@@ -64,14 +65,15 @@ def head(ctx: Context, repo: Repo, known: Listing, current: str) -> Head:
     if repo.type is RepoType.SPACE and repo.sdk and repo.sdk not in known.details.tags:
         chips.insert(0, Chip(repo.sdk, f"/spaces?sdk={repo.sdk}"))
     first = {RepoType.MODEL: "Model card", RepoType.DATASET: "Dataset card", RepoType.SPACE: "App"}[repo.type]
-    tabs = [
-        Tab(first, url, _ICONS[repo.type]),
-        Tab("Files", repo_url(repo.rid, "tree", "main"), "folder"),
-        Tab("Community", repo_url(repo.rid, "discussions"), "chat"),
-    ]
+    tabs = {
+        "card": Tab(first, url, _ICONS[repo.type]),
+        "files": Tab("Files", repo_url(repo.rid, "tree", "main"), "folder"),
+        "community": Tab("Community", repo_url(repo.rid, "discussions"), "chat"),
+    }
+    if may_write and repo.type is RepoType.MODEL:
+        tabs["feedback"] = Tab("Feedback", repo_url(repo.rid, "feedback"), "heart")
     if may_write:
-        tabs.append(Tab("Settings", repo_url(repo.rid, "settings"), "settings"))
-    place = {"card": 0, "files": 1, "community": 2, "settings": 3}[current]
+        tabs["settings"] = Tab("Settings", repo_url(repo.rid, "settings"), "settings")
     return Head(
         rid=repo.rid,
         url=url,
@@ -84,7 +86,7 @@ def head(ctx: Context, repo: Repo, known: Listing, current: str) -> Head:
         may_write=may_write,
         tags=chips[:_TAGS_SHOWN],
         more_tags=chips[_TAGS_SHOWN:],
-        tabs=[Tab(t.label, t.url, t.icon, i == place) for i, t in enumerate(tabs)],
+        tabs=[replace(tab, current=name == current) for name, tab in tabs.items()],
     )
 
 

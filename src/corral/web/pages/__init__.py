@@ -8,6 +8,7 @@ from corral.web.pages import (
     community,
     editing,
     entrance,
+    feedback,
     files,
     history,
     lists,
@@ -17,6 +18,7 @@ from corral.web.pages import (
     repository,
     settings,
     theme,
+    zoo,
 )
 
 
@@ -26,6 +28,7 @@ def routers() -> list[APIRouter]:
         theme,
         reference,
         lists,
+        zoo,
         entrance,
         settings,
         repo_settings,
@@ -33,6 +36,7 @@ def routers() -> list[APIRouter]:
         editing,
         history,
         community,
+        feedback,
         repository,
         profile,
     )
