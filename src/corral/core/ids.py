@@ -19,7 +19,7 @@ RESERVED = frozenset(
     - .well-known about admin api assets blog buckets chat collections compare datasets datasets-server docs
     favicon.ico healthz inference jobs join kernels learn lfs login logout metrics models new new-dataset new-space
     notifications oauth organizations papers posts pricing readyz resolve robots.txt search settings spaces static
-    studio tasks trending uploads users v1 v2 welcome xet
+    studio tasks trending uploads users v1 v2 welcome xet zoo
     """.split()
 )
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import re
 from dataclasses import dataclass
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -36,23 +38,25 @@ def _load() -> tuple[dict[str, str], dict[str, _Asset]]:
     """(plain name -> hashed name, hashed name -> asset). All of it is small, so it stays in memory."""
     names: dict[str, str] = {}
     assets: dict[str, _Asset] = {}
-    for file in sorted(_FOLDER.iterdir(), key=_imported_first):
-        data = file.read_bytes()
-        if file.suffix == ".js":
-            for plain, hashed in names.items():
-                data = data.replace(f'"./{plain}"'.encode(), f'"./{hashed}"'.encode())
-        hashed = _hashed(file.name, data)
-        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    files = {file.name: file.read_bytes() for file in _FOLDER.iterdir()}
+    needed = {name: _imports(data) if name.endswith(".js") else [] for name, data in files.items()}
+    # a script's hash is that of its bytes with the hashes of those that it imports in them
+    for name in TopologicalSorter(needed).static_order():
+        data = files[name]
+        for plain in needed[name]:
+            data = data.replace(f'"./{plain}"'.encode(), f'"./{names[plain]}"'.encode())
+        hashed = _hashed(name, data)
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         text = kind.startswith("text/") or kind.endswith(("javascript", "xml"))
         packed = gzip.compress(data, mtime=0) if text else None
-        names[file.name] = hashed
+        names[name] = hashed
         assets[hashed] = _Asset(data, packed, f"{kind}; charset=utf-8" if text else kind)
     return names, assets
 
 
-def _imported_first(file: Path) -> tuple[bool, str]:
-    """Scripts that import others come last, so that the others' hashes are known."""
-    return (file.suffix == ".js" and b'from "./' in file.read_bytes(), file.name)
+def _imports(script: bytes) -> list[str]:
+    """The names of the scripts beside it that a script imports."""
+    return [name.decode() for name in re.findall(rb'from "\./([^"]+)"', script)]
 
 
 def url(name: str) -> str:

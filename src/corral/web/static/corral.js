@@ -14,7 +14,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-async function copy(text) {
+export async function copy(text) {
   if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
   // a hub on plain http has no clipboard interface
   const area = document.createElement("textarea");
