@@ -91,28 +91,36 @@ def test_a_taken_port_is_named_with_what_to_do(tmp_path: Path) -> None:
 
 #: starter content as the real one is brought, but small; it waits where a file `wait` is
 ZOO = """
+from types import SimpleNamespace
+
+RECIPES = [
+    SimpleNamespace(
+        name=name, repo=f"corral/{name}", type="model", title="a model", proof="README.md", license="mit", task="",
+        megabytes=0, core=name == "small", picture=None,
+    )
+    for name in ("small", "large")
+]
+"""
+PUT = """
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from huggingface_hub import HfApi
+from zoo import RECIPES
 
-@dataclass
-class Recipe:
-    type: str
-    repo: str
-
-RECIPES = [Recipe("model", "corral/small")]
-
-def provision_starter(endpoint, token, progress, cache):
-    recipe = RECIPES[0]
+def put(endpoint, token, names, progress, cache):
+    (name,) = names
+    (recipe,) = [r for r in RECIPES if r.name == name]
     api = HfApi(endpoint=endpoint, token=token)
     api.create_repo(recipe.repo, exist_ok=True)
     progress(recipe, "begun by " + api.whoami()["name"])
-    while Path("wait").exists():
+    while Path(__file__).parent.parent.joinpath("wait").exists():
         time.sleep(0.05)
     api.upload_file(repo_id=recipe.repo, path_in_repo="README.md", path_or_fileobj=b"# Small")
+    if Path(__file__).parent.parent.joinpath("fail").exists():
+        progress(recipe, "failed: not today")
+        return {name: "not today"}
     progress(recipe, "done")
-    return {"corral/other": "not today"} if Path("fail").exists() else {}
+    return {}
 """
 
 
@@ -121,6 +129,7 @@ def zoo(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
     (folder / "zoo").mkdir(parents=True)
     (folder / "zoo" / "__init__.py").write_text(ZOO)
+    (folder / "zoo" / "put.py").write_text(PUT)
     return folder
 
 

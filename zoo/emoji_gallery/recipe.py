@@ -13,7 +13,9 @@ RECIPE = Recipe(
     type="space",
     title="a gallery of the emoji",
     proof="index.html",
+    license="mit",
     sdk="static",
+    core=True,
 )
 
 

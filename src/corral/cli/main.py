@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from corral import __version__
-from corral.cli import care, orgs, tokens, users
+from corral.cli import care, orgs, tokens, users, zoo
 from corral.cli.hub import Data
 from corral.core.errors import HubError
 
@@ -37,6 +37,7 @@ app = typer.Typer(
 app.add_typer(users.app, name="user")
 app.add_typer(orgs.app, name="org")
 app.add_typer(tokens.app, name="token")
+app.add_typer(zoo.app, name="zoo")
 care.add_to(app)
 
 

@@ -1,4 +1,4 @@
-"""The starter content: put there by a process of its own, over HTTP with the stock client, as a user would.
+"""The starter content: the core of the zoo, put on a new hub by a process of its own, as a user would.
 
 A marker in the database says that it is complete. Until then each start goes on with it; after that none does, so
 that what was deleted stays deleted.
@@ -6,7 +6,6 @@ that what was deleted stays deleted.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -14,16 +13,11 @@ import threading
 
 from sqlalchemy import insert, select
 
-from corral.accounts import orgs, people, tokens
 from corral.context import Context
-from corral.core.actor import TokenRole
+from corral.starter import access, shelf
 from corral.storage import schema as t
 
-#: the organization that the starter content belongs to
-OWNER = "corral"
 _MARKER = "starter"
-#: milliseconds that the helper's token is good for, should the hub be killed before it is revoked
-_TOKEN_LIFE = 6 * 3600 * 1000
 
 
 class Starter:
@@ -31,59 +25,60 @@ class Starter:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._stopped = False
+        self._helper = Helper(ctx)
 
     def is_due(self) -> bool:
-        if importlib.util.find_spec("zoo") is None:
+        if not shelf.offers():
             return False
         with self._ctx.db.read() as connection:
             return connection.scalar(select(t.instance.c.value).where(t.instance.c.key == _MARKER)) is None
 
     def fill(self, endpoint: str) -> None:
         """Run the helper to its end; its progress goes to this terminal."""
-        admin = next((user for user in people.list_accounts(self._ctx) if user.is_admin), None)
+        admin = access.any_admin(self._ctx)
         if admin is None:
             print("Nobody administers this hub (corral user admin NAME), so it stays without starter content.")
             return
-        if people.find(self._ctx, OWNER) is None:
-            orgs.create_org(self._ctx, OWNER, fullname="Corral's starter content", admin_id=admin.id)
-        until = self._ctx.clock() + _TOKEN_LIFE
-        token = tokens.create(self._ctx, admin.id, "starter content", TokenRole.WRITE, expires_at=until)
-        try:
-            complete = self._run(endpoint, token)
-        finally:
-            made = tokens.find(self._ctx, token)
-            if made is not None:
-                tokens.revoke(self._ctx, admin.id, made.token.id)
+        with access.granted(self._ctx, admin) as token:
+            complete = self._helper.run(endpoint, token, [offer.name for offer in shelf.offers() if offer.core])
         if complete:
             with self._ctx.db.write() as connection:
                 connection.execute(insert(t.instance).values(key=_MARKER, value="complete"))
-        elif not self._stopped:
+        elif not self._helper.stopped:
             print("The starter content is not complete; the next start goes on with it.", flush=True)
 
     def stop(self) -> bool:
         """End the helper. Returns whether it was at work."""
-        with self._lock:
-            self._stopped = True
-            if self._process is None or self._process.poll() is not None:
-                return False
-            self._process.terminate()
-            return True
+        return self._helper.stop()
 
-    def _run(self, endpoint: str, token: str) -> bool:
-        cache = self._ctx.settings.data / "cache" / "starter"
-        # The token is in the environment, since everybody on the machine can read arguments. The client gets a home
-        # of its own: in the user's, it may remember what an earlier hub at this address held.
-        environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_TOKEN": token, "HF_HOME": str(cache / "client")}
+
+class Helper:
+    """The program that adds repositories, its progress on this terminal."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._data = ctx.settings.data
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.stopped = False
+
+    def run(self, endpoint: str, token: str, names: list[str]) -> bool:
+        """Whether all of them are there at the end."""
         with self._lock:
-            if self._stopped:
+            if self.stopped:
                 return False
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "corral.cli.fill", str(cache)],
-                env=environment,
+                [sys.executable, "-m", "corral.starter.helper", str(access.cache(self._data)), *names],
+                env={**os.environ, **access.environment(endpoint, token, self._data)},
                 # Ctrl-C is for the hub, which then ends its helper
                 start_new_session=True,
             )
         return self._process.wait() == 0
+
+    def stop(self) -> bool:
+        """End it. Returns whether it was at work."""
+        with self._lock:
+            self.stopped = True
+            if self._process is None or self._process.poll() is not None:
+                return False
+            self._process.terminate()
+            return True

@@ -31,6 +31,7 @@ from corral.server.door import RawPath
 from corral.server.hosts import SpaceHosts
 from corral.server.hub import open_hub
 from corral.server.wiring import Outbox
+from corral.starter.additions import Additions
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ def build(settings: Settings | None = None) -> ASGIApp:
     ctx = replace(ctx, on_events=outbox.deliver)
     counter = downloads.Counter(ctx)
     inference = InferenceService(ctx.settings, LocalRunner(), lambda readme: cards.parse(readme).meta)
+    additions = Additions(ctx, LocalRunner())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -51,6 +53,7 @@ def build(settings: Settings | None = None) -> ASGIApp:
         try:
             yield
         finally:
+            additions.close()
             inference.close()
             counter.close()
             outbox.close()
@@ -69,6 +72,7 @@ def build(settings: Settings | None = None) -> ASGIApp:
     app.state.ctx = ctx
     app.state.downloads = counter
     app.state.inference = inference
+    app.state.additions = additions
     app.add_exception_handler(HubError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -13,6 +13,7 @@ from corral.catalogue.search import Filters, Sort
 from corral.catalogue.vocabulary import MODALITIES, TASKS
 from corral.context import Context
 from corral.core.ids import GIT_TYPES, RepoType
+from corral.starter import shelf
 from corral.web import filters, shaping
 from corral.web.deps import PageCtx
 from corral.web.render import page
@@ -21,6 +22,8 @@ from corral.web.views import PLURALS, Chip, RepoCard, Task
 router = APIRouter(include_in_schema=False)
 
 _ROWS = 30
+#: a hub with fewer models than this is shown where more are to be had
+_FEW = 12
 
 
 @router.get("/models")
@@ -79,6 +82,7 @@ def home(request: Request, ctx: PageCtx) -> Response:
         ]
         found.sort(key=lambda repo: -repo.updated_at)
         mine = shaping.repo_cards(ctx, found[:6])
+    counts = {type.plural: facets.public(ctx, type).total for type in GIT_TYPES}
     return page(
         request,
         ctx,
@@ -86,8 +90,9 @@ def home(request: Request, ctx: PageCtx) -> Response:
         models=_first(ctx, RepoType.MODEL, 8),
         datasets=_first(ctx, RepoType.DATASET, 8),
         spaces=_first(ctx, RepoType.SPACE, 6),
-        counts={type.plural: facets.public(ctx, type).total for type in GIT_TYPES},
+        counts=counts,
         mine=mine,
+        zoo=counts["models"] < _FEW and bool(shelf.offers()),
     )
 
 
