@@ -7,36 +7,29 @@ Source: sentence-transformers' on-disk layout (`modules.json`, `1_Pooling/config
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoModel
 
-from corral.inference.engines.base import SAFE, Engine, Job, Refused, device, dtype_for
+from corral.inference.engines.base import Engine, Job, Refused
+from corral.inference.engines.texts import Row, Texts
 
 Layer = Callable[[torch.Tensor], torch.Tensor]
-#: texts that go through the model at once
-BATCH = 32
 
 
 class Embedding(Engine):
+    batch = 32
+
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         modules = _json(folder / "modules.json", [])
         root = folder / next((m["path"] for m in modules if m["type"].endswith("Transformer")), "")
-        config = AutoConfig.from_pretrained(root, trust_remote_code=False)
-        self._tokenizer = AutoTokenizer.from_pretrained(root, trust_remote_code=False)
-        self._model = AutoModel.from_pretrained(root, dtype=dtype_for(getattr(config, "dtype", None)), **SAFE)
-        self._model.eval().to(device())
+        self._texts = Texts(root, AutoModel)
         settings = _json(root / "sentence_bert_config.json", {})
-        self._longest = min(
-            settings.get("max_seq_length") or 10**9,
-            getattr(config, "max_position_embeddings", None) or 10**9,
-            self._tokenizer.model_max_length,
-            8192,
-        )
+        self._texts.longest = min(self._texts.longest, settings.get("max_seq_length") or self._texts.longest)
         self._prompts: dict[str, str] = _json(folder / "config_sentence_transformers.json", {}).get("prompts", {})
         self._pooling: dict[str, Any] | None = None
         self._layers: list[Layer] = []
@@ -57,68 +50,75 @@ class Embedding(Engine):
                 raise Refused(f"This model has a layer {kind!r}, which Corral cannot run yet.", 501)
 
     def run(self, job: Job) -> Any:
-        params = job.params
-        with torch.inference_mode():
-            match job.op:
-                case "similarity":
-                    vectors, _ = self._embed([params["source"], *params["sentences"]], {"normalize": True})
-                    return (vectors[1:] @ vectors[0]).tolist()
-                case "features" if self._pooling is None:
-                    return [self._tokens(text, params) for text in params["texts"]]
-                case "features":
-                    return self._embed(params["texts"], params)[0].tolist()
-                case "embed":
-                    vectors, tokens = self._embed(params["texts"], params)
-                    return {"vectors": vectors.tolist(), "tokens": tokens}
-        raise Refused(f"This model cannot do {job.op!r}: it makes embeddings.")
+        [result] = self.run_many([job])
+        if isinstance(result, Exception):
+            raise result
+        return result
 
-    def _encode(self, texts: list[str], params: dict[str, Any]) -> Any:
+    def run_many(self, jobs: Sequence[Job]) -> list[Any]:
+        rows = [_or_refusal(self._rows, job) for job in jobs]
+        good = [one for one in rows if not isinstance(one, Refused)]
+        made = iter(self._texts.run([row for one in good for row in one], jobs, self._keep(jobs[0].op)))
+        return [
+            one if isinstance(one, Refused) else _or_refusal(self._answer, job, one, [next(made) for _ in one])
+            for job, one in zip(jobs, rows, strict=True)
+        ]
+
+    def _rows(self, job: Job) -> list[Row]:
+        """The tokens of the job's texts. Raises Refused."""
+        params = job.params
+        match job.op:
+            case "similarity":
+                texts = [params["source"], *params["sentences"]]
+            case "features" | "embed":
+                texts = params["texts"]
+            case _:
+                raise Refused(f"This model cannot do {job.op!r}: it makes embeddings.")
         name = params.get("prompt_name")
         if name is not None and name not in self._prompts:
             known = ", ".join(sorted(self._prompts)) or "none"
             raise Refused(f"This model has no prompt {name!r}; it has: {known}.")
         prompt = self._prompts.get(name, "") if name else ""
-        self._tokenizer.truncation_side = params.get("truncation_direction") or "right"
-        batch = self._tokenizer(
-            [prompt + text for text in texts],
-            padding=True,
-            truncation=params.get("truncate") is not False,
-            max_length=self._longest,
-            return_tensors="pt",
-        )
-        if batch["input_ids"].shape[1] > self._longest:
-            raise Refused(
-                f"A text is longer than this model's {self._longest} tokens: shorten it, or allow truncation."
-            )
-        return batch.to(self._model.device)
+        self._texts.tokenizer.truncation_side = params.get("truncation_direction") or "right"
+        rows = self._texts.rows([prompt + text for text in texts], truncation=params.get("truncate") is not False)
+        longest = self._texts.longest
+        if any(len(row["input_ids"]) > longest for row in rows):
+            raise Refused(f"A text is longer than this model's {longest} tokens: shorten it, or allow truncation.")
+        return rows
 
-    def _tokens(self, text: str, params: dict[str, Any]) -> Any:
-        """One vector for each token, as transformers' own feature-extraction pipeline gives."""
-        return self._model(**self._encode([text], params)).last_hidden_state[0].float().tolist()
+    def _keep(self, op: str) -> Callable[[Any, torch.Tensor], Any]:
+        if self._pooling is None and op == "features":
+            # one vector for each token, as transformers' own feature-extraction pipeline gives
+            return lambda output, mask: [h[m] for h, m in zip(output.last_hidden_state, mask.bool(), strict=True)]
+        modes = self._pooling or {"pooling_mode_mean_tokens": True}
+        return lambda output, mask: _pool(output, mask, modes)
 
-    def _embed(self, texts: list[str], params: dict[str, Any]) -> tuple[torch.Tensor, int]:
-        """One vector for each text, in their order; and how many tokens that took."""
-        tokens = 0
-        # short texts beside short ones: less padding to compute
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        parts = []
-        for start in range(0, len(order), BATCH):
-            batch = self._encode([texts[i] for i in order[start : start + BATCH]], params)
-            tokens += int(batch["attention_mask"].sum())
-            output = self._model(**batch)
-            parts.append(_pool(output, batch["attention_mask"], self._pooling or {"pooling_mode_mean_tokens": True}))
-        vectors = torch.cat(parts).float()
+    def _answer(self, job: Job, rows: list[Row], made: list[torch.Tensor]) -> Any:
+        params = job.params
+        if self._pooling is None and job.op == "features":
+            return [one.tolist() for one in made]
+        vectors = torch.stack(made)
         for layer in self._layers:
             vectors = layer(vectors)
         if wanted := params.get("dimensions"):
             if wanted > vectors.shape[1]:
                 raise Refused(f"This model's vectors have {vectors.shape[1]} dimensions, fewer than {wanted}.")
             vectors = vectors[:, :wanted]
-        if params.get("normalize"):
+        if params.get("normalize") or job.op == "similarity":
             vectors = torch.nn.functional.normalize(vectors, dim=-1)
-        back = torch.empty(len(order), dtype=torch.long)
-        back[torch.tensor(order, dtype=torch.long)] = torch.arange(len(order))
-        return vectors.cpu()[back], tokens
+        match job.op:
+            case "similarity":
+                return (vectors[1:] @ vectors[0]).tolist()
+            case "embed":
+                return {"vectors": vectors.tolist(), "tokens": sum(len(row["input_ids"]) for row in rows)}
+        return vectors.tolist()
+
+
+def _or_refusal(ask: Callable[..., Any], *given: Any) -> Any:
+    try:
+        return ask(*given)
+    except Refused as error:
+        return error
 
 
 def _pool(output: Any, mask: torch.Tensor, modes: dict[str, Any]) -> torch.Tensor:
