@@ -316,3 +316,20 @@ def test_who_asks_for_events_hears_of_a_refusal(repos: dict[str, str], web: http
     kind, value = events_of(answer)[-1]
     assert (kind, value["status"]) == ("error", 422)
     assert "not a picture" in value["error"]
+
+
+def test_lists_and_the_client_know_which_models_run(owner: Person, repos: dict[str, str], web: httpx.Client) -> None:
+    other = owner.api.create_repo(f"{owner.name}/no-model").repo_id
+    listed = {m.id for m in owner.api.list_models(author=owner.name, inference="warm")}
+    assert listed == set(repos.values())
+    assert {m.id for m in owner.api.list_models(author=owner.name, inference_provider="all")} == listed
+    cold = web.get("/api/models", params={"author": owner.name, "inference": "cold"}).json()
+    assert [m["id"] for m in cold] == [other]
+    [mapping] = (
+        owner.api.model_info(repos["chat"], expand=["inferenceProviderMapping"]).inference_provider_mapping or []
+    )
+    assert (mapping.provider, mapping.provider_id, mapping.status, mapping.task) == (
+        "corral", repos["chat"], "live", "conversational",
+    )  # fmt: skip
+    assert owner.api.model_info(repos["chat"], expand=["inference"]).inference == "warm"
+    assert owner.api.model_info(other, expand=["inference"]).inference is None

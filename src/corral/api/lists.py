@@ -16,7 +16,7 @@ from corral.accounts import people
 from corral.api import shapes
 from corral.api.accounts import avatar_url
 from corral.api.deps import Ctx
-from corral.api.shapes import View
+from corral.api.shapes import PROVIDER, View
 from corral.api.wire import Json, next_link, origin
 from corral.catalogue import search
 from corral.catalogue.search import Filters, Page, Sort
@@ -108,9 +108,22 @@ def filters_of(type: RepoType, query: QueryParams) -> Filters:
         pipeline_tag=(query.get("pipeline_tag") or None) if type is RepoType.MODEL else None,
         sdk=(query.get("sdk") or None) if type is RepoType.SPACE else None,
         gated=_flag(query, "gated"),
+        runs=_runs(query) if type is RepoType.MODEL else None,
         parameters=search.parse_range(query["num_parameters"]) if query.get("num_parameters") else (None, None),
         linked=type is RepoType.SPACE and _flag(query, "linked") is True,
     )
+
+
+def _runs(query: QueryParams) -> bool | None:
+    """`inference=warm` and `inference_provider=all` ask for what runs: here that is what this hub runs."""
+    state, providers = query.get("inference"), _all(query, "inference_provider")
+    if state not in (None, "", "warm", "cold"):
+        raise BadRequest("'inference' must be warm or cold.", code="InvalidParameter")
+    if any(name not in ("all", PROVIDER) for name in providers):
+        raise NotSupported(f"The only inference provider of this hub is {PROVIDER!r}, the hub itself.")
+    if providers:
+        return True
+    return {"warm": True, "cold": False}.get(state or "")
 
 
 def _app(name: str) -> tuple[str, ...]:
@@ -146,9 +159,6 @@ def list_repos(request: Request, ctx: Ctx, types: str) -> Response:
     view = _view(type, query)
     filters = filters_of(type, query)
     sort, descending = sort_of(query)
-    for name in ("inference", "inference_provider"):
-        if query.get(name):
-            raise NotSupported(f"This hub does not filter by {name}: leave the parameter out.")
     most = _MOST_FULL_ROWS if "siblings" in view.keys(type) else search.MOST_ROWS
     limit = min(_number(query, "limit", _DEFAULT_ROWS), most)
     found = search.page(ctx, filters, sort, descending=descending, limit=limit, cursor=query.get("cursor"))

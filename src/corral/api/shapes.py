@@ -90,6 +90,9 @@ _OPTIONAL = frozenset(
     )
 )  # fmt: skip
 
+#: the name of this hub among inference providers
+PROVIDER = "corral"
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -224,6 +227,16 @@ def _transformers(shown: _Shown) -> dict[str, Any] | None:
 _SEQ2SEQ = frozenset({"summarization", "translation", "text2text-generation", "text-generation"})
 
 
+def _providers(shown: _Shown) -> list[dict[str, Any]]:
+    """This hub itself, for a model that it runs: no call goes elsewhere (`InferenceProviderMapping` of the client)."""
+    listing = shown.listing
+    if not listing.engine:
+        return []
+    chats = listing.pipeline_tag == "text-generation" and "conversational" in listing.details.tags
+    task = "conversational" if chats else listing.pipeline_tag
+    return [{"provider": PROVIDER, "providerId": shown.repo.full_name, "status": "live", "task": task}]
+
+
 def _static_runtime(shown: _Shown) -> dict[str, Any] | None:
     """A static Space needs nothing to run."""
     if shown.repo.sdk != "static":
@@ -267,8 +280,8 @@ _FIELDS: dict[str, _Field] = {
     "gated": lambda s: s.repo.gated or False,
     "gguf": lambda s: s.listing.details.gguf,
     "host": lambda s: f"{s.origin}/-/spaces/{s.repo.full_name}/",
-    "inference": lambda s: None,
-    "inferenceProviderMapping": lambda s: [],
+    "inference": lambda s: "warm" if s.listing.engine else None,
+    "inferenceProviderMapping": _providers,
     "lastModified": lambda s: iso(s.repo.updated_at),
     "library_name": lambda s: s.listing.library,
     "likes": lambda s: s.listing.likes,

@@ -37,12 +37,20 @@ class Clues:
     json: Callable[[str], Any]
 
 
-#: (task, one sentence about why); the task is None where it cannot be told
-Detect = Callable[[Clues], tuple[str | None, str | None]]
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a model is for, None where it cannot be told, one sentence about why, and what runs it here if anything."""
+
+    task: str | None = None
+    reason: str | None = None
+    engine: str | None = None
 
 
-def _by_card(clues: Clues) -> tuple[str | None, str | None]:
-    return tags.task_of(Card(dict(clues.card))), None
+Detect = Callable[[Clues], Told]
+
+
+def _by_card(clues: Clues) -> Told:
+    return Told(tags.task_of(Card(dict(clues.card))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,7 @@ def _examine(ctx: Context, repo: Repo, commit: str, detect: Detect) -> _Read:
     rows = tags.rows_of(card) if repo.type is RepoType.DATASET else None
     safetensors = files.safetensors() if model else None
     gguf = files.gguf() if model else None
-    task, reason = detect(Clues(card.meta, names, files.json)) if model else (None, None)
+    told = detect(Clues(card.meta, names, files.json)) if model else Told()
     library = tags.library_of(card, names, raw_config) if model else None
     stated = card.string("sdk")
     sdk = stated if repo.type is RepoType.SPACE and stated in SDKS else repo.sdk
@@ -112,7 +120,7 @@ def _examine(ctx: Context, repo: Repo, commit: str, detect: Detect) -> _Read:
             card=card,
             files=names,
             config=raw_config,
-            pipeline_tag=task,
+            pipeline_tag=told.task,
             library=library,
             sdk=sdk,
             rows=rows,
@@ -127,14 +135,15 @@ def _examine(ctx: Context, repo: Repo, commit: str, detect: Detect) -> _Read:
         gguf=gguf,
         tags=found.shown,
         files=tuple(names[:MOST_FILES]),
-        pipeline_reason=reason,
+        pipeline_reason=told.reason,
         warnings=(*card.warnings, *files.warnings),
     )
     listing = Listing(
         repo.id,
         sha=commit,
-        pipeline_tag=task[:64] if task else None,
+        pipeline_tag=told.task[:64] if told.task else None,
         library=library,
+        engine=told.engine,
         license=tags.license_of(card),
         parameters=parameters,
         size=sum(e.size for e in files.entries.values()),
@@ -197,6 +206,7 @@ def _write(ctx: Context, repo: Repo, found: _Read) -> None:
         "sha": listing.sha,
         "pipeline_tag": listing.pipeline_tag,
         "library": listing.library,
+        "engine": listing.engine,
         "license": listing.license,
         "parameters": listing.parameters,
         "size": listing.size,

@@ -37,6 +37,7 @@ class Listing:
     sha: str = ""
     pipeline_tag: str | None = None
     library: str | None = None
+    engine: str | None = None
     license: str | None = None
     parameters: int | None = None
     size: int = 0
@@ -54,6 +55,7 @@ _LISTING = (
     t.listings.c.sha,
     t.listings.c.pipeline_tag,
     t.listings.c.library,
+    t.listings.c.engine,
     t.listings.c.license,
     t.listings.c.parameters,
     t.listings.c.size,

@@ -60,7 +60,8 @@ class Filters:
     """What a repository must be. Everything given must hold.
 
     `search`: texts that its id contains; `tags`: tags it has, as they are stored; `any_tags`: of each group it has one;
-    `parameters`: (least, most), either may be None; `linked`: a Space that names a model or a data set.
+    `runs`: whether this hub runs it; `parameters`: (least, most), either may be None;
+    `linked`: a Space that names a model or a data set.
     """
 
     type: RepoType
@@ -73,6 +74,7 @@ class Filters:
     license: str | None = None
     sdk: str | None = None
     gated: bool | None = None
+    runs: bool | None = None
     parameters: tuple[int | None, int | None] = (None, None)
     size: tuple[int | None, int | None] = (None, None)
     linked: bool = False
@@ -155,6 +157,8 @@ def _conditions(filters: Filters, repo_id: ColumnElement[int], *, walking: bool 
     if filters.gated is not None:
         gated = t.repos.c.gated.concat("") if walking else t.repos.c.gated
         found.append(gated.is_not(None) if filters.gated else gated.is_(None))
+    if filters.runs is not None:
+        found.append(t.listings.c.engine.is_not(None) if filters.runs else t.listings.c.engine.is_(None))
     for number, bounds in ((t.listings.c.parameters, filters.parameters), (t.listings.c.size, filters.size)):
         found += _between(number + 0 if walking else number, bounds)
     return found

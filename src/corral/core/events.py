@@ -36,6 +36,13 @@ class RepoDeleted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RepoReread(Event):
+    """This version of Corral makes something else of what is in the repository than the one before did."""
+
+    kind: ClassVar[str] = "repo.reread"
+
+
+@dataclass(frozen=True, slots=True)
 class RefsMoved(Event):
     """A push, a commit by the API or a branch call. `updates` holds (ref, old oid or '', new oid or '')."""
 
@@ -48,7 +55,7 @@ class RefsMoved(Event):
         return next((new for name, _, new in self.updates if name == ref), None)
 
 
-EVENTS: dict[str, type[Event]] = {e.kind: e for e in (RepoCreated, RepoChanged, RepoDeleted, RefsMoved)}
+EVENTS: dict[str, type[Event]] = {e.kind: e for e in (RepoCreated, RepoChanged, RepoDeleted, RepoReread, RefsMoved)}
 
 
 def restore(kind: str, payload: dict[str, Any]) -> Event:

@@ -20,7 +20,7 @@ from corral.context import Context
 from corral.core.errors import HubError
 from corral.core.ids import RepoId, RepoType
 from corral.inference.detect import CONFIG_FILES, Detection, detect, on_base
-from corral.inference.libraries import LIBRARIES, runnable_tasks
+from corral.inference.libraries import LIBRARIES
 from corral.repos import lookup, read
 from corral.repos.lookup import RepoMoved
 from corral.repos.read import Entry
@@ -206,8 +206,8 @@ def _small(ctx: Context, repo: lookup.Repo, commit: str, path: str, limit: int) 
 
 def _weights(entries: list[Entry], found: Detection) -> int:
     options = dict(found.options)
-    if "gguf" in options:
-        return sum(e.size for e in entries if e.path == options["gguf"])
+    if chosen := options.get("gguf") or options.get("onnx"):
+        return sum(e.size for e in entries if e.path == chosen)
     library = LIBRARIES.get(found.library or "transformers")
     return sum(e.size for e in entries if library and library.weights.fullmatch(e.path))
 
@@ -223,11 +223,11 @@ def _growth(found: Detection, config: Any) -> float:
 
 
 def runnable(ctx: Context, most: int = 1000) -> list[tuple[str, int]]:
-    """(id, creation time in ms) of models whose task runs here and that the actor may see, newest first."""
+    """(id, creation time in ms) of models that run here and that the actor may see, newest first."""
     query = (
         select(t.repos.c.full_name, t.repos.c.created_at)
         .join(t.listings, t.listings.c.repo_id == t.repos.c.id)
-        .where(t.repos.c.type == RepoType.MODEL, t.listings.c.pipeline_tag.in_(runnable_tasks()), lookup.visible(ctx))
+        .where(t.repos.c.type == RepoType.MODEL, t.listings.c.engine.is_not(None), lookup.visible(ctx))
         .order_by(t.repos.c.created_at.desc())
         .limit(most)
     )

@@ -301,6 +301,7 @@ listings = Table(
     Column("sha", String(40), nullable=False, default=""),  # of main when it was read
     Column("pipeline_tag", String(64)),
     Column("library", String(64)),
+    Column("engine", String(64)),  # what runs the model on this hub, if something does (inference.libraries)
     Column("license", Text),
     Column("parameters", BigInteger),
     Column("size", BigInteger, nullable=False, default=0),  # bytes of the files on main

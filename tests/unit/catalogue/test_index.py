@@ -145,12 +145,12 @@ def test_a_spaces_card_chooses_its_sdk(ann: Context, make: Make) -> None:
 def test_the_task_comes_from_the_detection_that_is_handed_in(ann: Context, make: Make) -> None:
     repo = make("m", files={"config.json": '{"x": 1}'})
 
-    def detect(clues: index.Clues) -> tuple[str | None, str | None]:
-        return f"seen-{clues.json('config.json')['x']}", "it says so"
+    def detect(clues: index.Clues) -> index.Told:
+        return index.Told(f"seen-{clues.json('config.json')['x']}", "it says so", "an engine")
 
     index.refresh(ann, repo.id, detect, force=True)
     found = listing(ann, repo)
-    assert (found.pipeline_tag, found.details.pipeline_reason) == ("seen-1", "it says so")
+    assert (found.pipeline_tag, found.engine, found.details.pipeline_reason) == ("seen-1", "an engine", "it says so")
 
 
 def test_a_repository_that_is_gone_is_left_alone(ann: Context, make: Make) -> None:

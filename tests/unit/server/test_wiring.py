@@ -176,3 +176,20 @@ def test_whoever_pushes_a_card_finds_it_in_the_catalogue(hub: Context) -> None:
 
 def test_every_kind_of_event_has_its_reactions() -> None:
     assert set(wiring.REACTIONS) == set(EVENTS.values())
+
+
+def test_models_are_read_again_once_when_other_engines_run_them(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = ctx.acting_as(Actor(people.create_user(ctx, "ann").id, "ann"))
+    repo = lifecycle.create(ann, RepoId(RepoType.MODEL, "ann", "model"))
+    lifecycle.create(ann, RepoId(RepoType.DATASET, "ann", "data"))
+    with ctx.db.write() as c:
+        c.execute(t.events.delete())
+    wiring.notice_new_engines(ctx)
+    wiring.notice_new_engines(ctx)
+    query = select(t.events.c.kind, t.events.c.payload)
+    with ctx.db.read() as c:
+        assert [(kind, payload["repo_id"]) for kind, payload in c.execute(query)] == [("repo.reread", repo.id)]
+    monkeypatch.setattr(wiring, "LIBRARIES", dict(list(wiring.LIBRARIES.items())[1:]))
+    wiring.notice_new_engines(ctx)
+    with ctx.db.read() as c:
+        assert len(c.execute(query).all()) == 2

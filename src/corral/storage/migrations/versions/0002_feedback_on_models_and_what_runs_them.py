@@ -1,4 +1,4 @@
-"""Feedback."""
+"""Feedback on models, and what runs them."""
 
 from __future__ import annotations
 
@@ -50,5 +50,8 @@ def upgrade() -> None:
     with op.batch_alter_table("feedback", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_feedback_repo_id_status_id"), ["repo_id", "status", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_feedback_user_id_created_at"), ["user_id", "created_at"], unique=False)
+
+    with op.batch_alter_table("listings", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("engine", sa.String(length=64), nullable=True))
 
     # ### end Alembic commands ###
