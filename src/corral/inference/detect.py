@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from corral.inference import voices
 from corral.inference.libraries import KNOWN, LIBRARIES, Library, runnable_tasks
 
 #: the small files to hand to `detect`, parsed, under these names, where the repository has them
@@ -68,6 +69,8 @@ _ARCHITECTURES = (
     ("ForSpeechSeq2Seq", "automatic-speech-recognition"),
     ("ForCTC", "automatic-speech-recognition"),
     ("ForTextToSpeech", "text-to-speech"),
+    ("ForSpeechToText", "automatic-speech-recognition"),
+    ("SpeechEncoderDecoderModel", "automatic-speech-recognition"),
     ("ForVideoClassification", "video-classification"),
     ("ForTableQuestionAnswering", "table-question-answering"),
     ("ForVisualQuestionAnswering", "visual-question-answering"),
@@ -90,6 +93,9 @@ _MODEL_TYPES = {
     "git": "image-to-text",
     "pix2struct": "image-to-text",
     "vits": "text-to-speech",
+    "bark": "text-to-speech",
+    "moonshine": "automatic-speech-recognition",
+    "musicgen": "text-to-audio",
     "marian": "translation",
     "m2m_100": "translation",
     "pegasus": "summarization",
@@ -117,6 +123,10 @@ _TASKS = (
 )
 #: what is quantised less comes first: it answers better, and the file is made whole in memory all the same
 _GGUF_ORDER = ("q8_0", "q6_k", "q5_k_m", "q5_1", "q5_0", "q4_k_m", "q4_1", "q4_0", "bf16", "f16", "f32")
+#: of several ONNX files the one that processors are quickest with; "" is the plain one
+_ONNX_ORDER = ("quantized", "int8", "uint8", "q8", "", "fp16", "q4", "bnb4")
+#: names of libraries that tell how a model is packed, not what reads it
+_PACKED = frozenset({"onnx", "transformers.js"})
 
 
 def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collection[str]) -> Detection:
@@ -134,6 +144,8 @@ def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collectio
     options: tuple[tuple[str, str], ...] = ()
     if engine and library == "gguf":
         options = (("gguf", _choose_gguf(names)),)
+    if engine and library == "kokoro":
+        options = (("onnx", _choose_onnx(names)),)
     tokenizer = _mapping(configs.get("tokenizer_config.json"))
     chats = (
         bool(tokenizer.get("chat_template"))
@@ -149,7 +161,7 @@ def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collectio
         problem,
         task == "text-generation" and chats,
         _base(card, configs, library, names),
-        (),
+        _choices(library, config, names),
         options,
     )
 
@@ -183,11 +195,10 @@ def _base(
 
 def _library(card: Mapping[str, Any], config: Mapping[str, Any], names: frozenset[str], tags: list[str]) -> str | None:
     named = card.get("library_name")
-    if isinstance(named, str) and named:
-        return named.lower()
-    for tag in tags:
-        if tag.lower() in KNOWN:
-            return tag.lower()
+    said = [named] if isinstance(named, str) and named else []
+    said = [name.lower() for name in (*said, *(tag for tag in tags if tag.lower() in KNOWN))]
+    if said and said[0] not in _PACKED:
+        return said[0]
     for name, library in LIBRARIES.items():
         if library.sign and not _weak(library) and any(map(library.sign.fullmatch, names)):
             return name
@@ -198,7 +209,7 @@ def _library(card: Mapping[str, Any], config: Mapping[str, Any], names: frozense
     for name, library in LIBRARIES.items():
         if library.sign and _weak(library) and any(map(library.sign.fullmatch, names)):
             return name
-    return None
+    return said[0] if said else None
 
 
 def _weak(library: Library) -> bool:
@@ -269,6 +280,29 @@ def _choose_gguf(names: frozenset[str]) -> str:
         return next((i for i, kind in enumerate(_GGUF_ORDER) if kind in name.lower()), len(_GGUF_ORDER))
 
     return min(whole, key=rank)
+
+
+def _choose_onnx(names: frozenset[str]) -> str:
+    row = LIBRARIES["kokoro"]
+
+    def rank(path: str) -> int:
+        known = [i for i, kind in enumerate(_ONNX_ORDER) if kind and kind in path.lower()]
+        return min(known, default=_ONNX_ORDER.index(""))
+
+    return min(filter(row.weights.fullmatch, names), key=lambda path: (rank(path), path))
+
+
+def _choices(
+    library: str | None, config: Mapping[str, Any], names: frozenset[str]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    found: tuple[str, ...] = ()
+    if library == "kokoro":
+        found = tuple(voices.kokoro(names))
+    elif library == "piper":
+        found = tuple(voices.piper(names))
+    elif config.get("model_type") == "vits":
+        found = voices.numbered(config.get("num_speakers"))
+    return (("voice", found),) if len(found) > 1 else ()
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

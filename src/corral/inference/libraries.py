@@ -57,6 +57,8 @@ LIBRARIES: dict[str, Library] = {
         engines={
             "sentence-similarity": "embedding",
             "feature-extraction": "embedding",
+            "audio-classification": "audio-classification",
+            "automatic-speech-recognition": "speech-recognition",
             "depth-estimation": "depth-estimation",
             "image-classification": "image-classification",
             "image-segmentation": "image-segmentation",
@@ -65,7 +67,27 @@ LIBRARIES: dict[str, Library] = {
             "object-detection": "object-detection",
             "zero-shot-image-classification": "zero-shot-image-classification",
             "text-generation": "text-generation",
+            "text-to-audio": "text-to-speech",
+            "text-to-speech": "text-to-speech",
         },
+    ),
+    "ctranslate2": Library(
+        weights=_files(r"model\.bin"),
+        sign=_files(r"vocabulary\.(json|txt)"),
+        task="automatic-speech-recognition",
+        engines={"automatic-speech-recognition": "faster-whisper"},
+    ),
+    "kokoro": Library(
+        weights=_files(r"(onnx/)?[^/]+\.onnx"),
+        sign=_files(r"voices/[abefhijpz][fm]_[a-z0-9]+\.bin"),
+        task="text-to-speech",
+        engines={"text-to-speech": "kokoro"},
+    ),
+    "piper": Library(
+        weights=_files(r"(.*/)?[^/]+\.onnx"),
+        sign=_files(r"(.*/)?[^/]+\.onnx\.json"),
+        task="text-to-speech",
+        engines={"text-to-speech": "piper"},
     ),
     "gguf": Library(
         weights=_files(r"[^/]+\.gguf"),

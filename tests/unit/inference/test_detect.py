@@ -38,7 +38,19 @@ def look(card: dict[str, Any] | None = None, files: tuple[str, ...] = (WEIGHTS,)
         ({}, (WEIGHTS,), {"config": {"architecture": "resnet18", "num_classes": 10}}, "image-classification", "timm",
          None),
         ({}, (WEIGHTS,), {"config": {"architectures": ["WhisperForConditionalGeneration"], "model_type": "whisper"}},
-         "automatic-speech-recognition", "transformers", None),
+         "automatic-speech-recognition", "transformers", "speech-recognition"),
+        ({}, (WEIGHTS,), {"config": {"architectures": ["WhisperForAudioClassification"], "model_type": "whisper"}},
+         "audio-classification", "transformers", "audio-classification"),
+        ({}, ("model.bin", "vocabulary.json"), {"config": {"lang_ids": [1]}}, "automatic-speech-recognition",
+         "ctranslate2", "faster-whisper"),
+        ({"library_name": "transformers.js"}, ("onnx/model.onnx", "voices/af_heart.bin"),
+         {"config": {"model_type": "style_text_to_speech_2"}}, "text-to-speech", "kokoro", "kokoro"),
+        ({"library_name": "transformers.js"}, ("onnx/model.onnx",), {}, None, "transformers.js", None),
+        ({}, ("en/a.onnx", "en/a.onnx.json"), {}, "text-to-speech", "piper", "piper"),
+        ({}, (WEIGHTS,), {"config": {"architectures": ["VitsModel"], "model_type": "vits"}}, "text-to-speech",
+         "transformers", "text-to-speech"),
+        ({}, (WEIGHTS,), {"config": {"architectures": ["MusicgenForConditionalGeneration"], "model_type": "musicgen"}},
+         "text-to-audio", "transformers", "text-to-speech"),
         ({}, (), {}, None, None, None),
     ],
 )  # fmt: skip
@@ -85,6 +97,25 @@ def test_a_chat_template_makes_a_model_conversational() -> None:
 def test_the_best_gguf_file_is_chosen() -> None:
     found = look(files=("m.Q2_K.gguf", "m.Q8_0.gguf", "m.Q4_K_M.gguf", "folder/m.Q8_0.gguf"))
     assert dict(found.options) == {"gguf": "m.Q8_0.gguf"}
+
+
+def test_voices_are_read_from_the_names_of_files() -> None:
+    kokoro = look(files=("voices/am_adam.bin", "voices/af_heart.bin", "voices/af_bella.bin", "voices/x.bin", "m.onnx"))
+    assert dict(kokoro.choices) == {"voice": ("af_heart", "af_bella", "am_adam")}
+    piper = look(files=("de/b.onnx", "de/b.onnx.json", "a.onnx", "a.onnx.json", "c.onnx", "d.onnx.json"))
+    assert dict(piper.choices) == {"voice": ("a", "b")}
+    assert look(files=("a.onnx", "a.onnx.json")).choices == (), "one voice is no choice"
+    vits = {"architectures": ["VitsModel"], "model_type": "vits"}
+    assert dict(look(config=vits | {"num_speakers": 3}).choices) == {"voice": ("0", "1", "2")}
+    assert look(config=vits | {"num_speakers": 10**12}).choices == ()
+
+
+def test_the_onnx_file_that_is_quickest_is_chosen() -> None:
+    voice = "voices/af_heart.bin"
+    files = ("onnx/model.onnx", "onnx/model_fp16.onnx", "onnx/model_quantized.onnx", "deep/er/m.onnx")
+    found = look(files=(voice, *files))
+    assert dict(found.options) == {"onnx": "onnx/model_quantized.onnx"}
+    assert dict(look(files=(voice, "onnx/model_fp16.onnx", "onnx/model.onnx")).options) == {"onnx": "onnx/model.onnx"}
 
 
 @pytest.mark.parametrize(

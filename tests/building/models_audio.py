@@ -1,0 +1,177 @@
+"""Models of sound for tests: tiny ones with random weights, and real ones from packages that ship them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+KINDS = ("whisper", "ctc", "sounds", "waves", "vits")
+RATE = 16_000
+
+
+def make(kind: str, folder: Path) -> Path:
+    """Save a tiny model of `kind` in `folder`. Made in a process of its own: the test's stays free of torch."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    done = subprocess.run(
+        [sys.executable, __file__, kind, str(folder)], env=environment, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def _whisper(folder: Path) -> None:
+    """Knows English and German, and timestamps; what it writes is nonsense."""
+    from transformers import GenerationConfig, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+    from transformers import WhisperTokenizer
+
+    marks = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>", "<|translate|>", "<|transcribe|>"]
+    marks += ["<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"]
+    marks += [f"<|{i * 0.02:.2f}|>" for i in range(1501)]
+    letters = [chr(c) for c in range(97, 123)] + ["Ġ"]
+    vocabulary = {letter: i for i, letter in enumerate(letters)}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary | {"<|endoftext|>": len(letters)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    tokenizer = WhisperTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    tokenizer.add_special_tokens({"additional_special_tokens": marks[1:10]})
+    tokenizer.add_tokens(marks[10:])
+    tokenizer.save_pretrained(folder)
+    ids = {mark: tokenizer.convert_tokens_to_ids(mark) for mark in marks[:10]}
+    config = WhisperConfig(
+        vocab_size=len(tokenizer),
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        num_mel_bins=16,
+        max_target_positions=64,
+        pad_token_id=ids["<|endoftext|>"],
+        bos_token_id=ids["<|endoftext|>"],
+        eos_token_id=ids["<|endoftext|>"],
+        decoder_start_token_id=ids["<|startoftranscript|>"],
+        suppress_tokens=None,
+        begin_suppress_tokens=None,
+    )
+    model = WhisperForConditionalGeneration(config)
+    model.generation_config = GenerationConfig(
+        max_length=24,
+        pad_token_id=config.pad_token_id,
+        bos_token_id=config.bos_token_id,
+        eos_token_id=config.eos_token_id,
+        decoder_start_token_id=config.decoder_start_token_id,
+        is_multilingual=True,
+        lang_to_id={"<|en|>": ids["<|en|>"], "<|de|>": ids["<|de|>"]},
+        task_to_id={"transcribe": ids["<|transcribe|>"], "translate": ids["<|translate|>"]},
+        no_timestamps_token_id=ids["<|notimestamps|>"],
+        prev_sot_token_id=ids["<|startofprev|>"],
+        alignment_heads=[[1, 0], [1, 1]],
+        return_timestamps=False,
+        max_initial_timestamp_index=50,
+    )
+    model.save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=16).save_pretrained(folder)
+
+
+def _wav2vec2(labels: dict[int, str] | None = None) -> object:
+    from transformers import Wav2Vec2Config
+
+    named = {"id2label": labels, "label2id": {v: k for k, v in labels.items()}} if labels else {}
+    return Wav2Vec2Config(
+        vocab_size=30,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        conv_dim=(8, 8, 8),
+        conv_stride=(5, 8, 8),
+        conv_kernel=(10, 8, 8),
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2,
+        classifier_proj_size=16,
+        mask_time_prob=0.0,
+        pad_token_id=0,
+        **named,
+    )
+
+
+def _ctc(folder: Path) -> None:
+    from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
+
+    marks = ["<pad>", "<s>", "</s>", "|", *map(chr, range(97, 123))]
+    (folder / "vocab.json").write_text(json.dumps({mark: i for i, mark in enumerate(marks)}))
+    Wav2Vec2CTCTokenizer(str(folder / "vocab.json"), unk_token="<pad>").save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    Wav2Vec2ForCTC(_wav2vec2()).save_pretrained(folder)
+
+
+def _waves(folder: Path) -> None:
+    from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification
+
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    Wav2Vec2ForSequenceClassification(_wav2vec2({0: "speech", 1: "music"})).save_pretrained(folder)
+
+
+def _sounds(folder: Path) -> None:
+    from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification
+
+    config = ASTConfig(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_length=128,
+        num_mel_bins=32,
+        id2label={0: "speech", 1: "music", 2: "a dog"},
+        label2id={"speech": 0, "music": 1, "a dog": 2},
+    )
+    ASTForAudioClassification(config).save_pretrained(folder)
+    ASTFeatureExtractor(num_mel_bins=32, max_length=128).save_pretrained(folder)
+
+
+def _vits(folder: Path) -> None:
+    """Two speakers."""
+    from transformers import VitsConfig, VitsModel, VitsTokenizer
+
+    marks = ["_", " ", "'", *map(chr, range(97, 123))]
+    (folder / "vocab.json").write_text(json.dumps({mark: i for i, mark in enumerate(marks)}))
+    VitsTokenizer(
+        str(folder / "vocab.json"), language="en", add_blank=True, normalize=True, phonemize=False, is_uroman=False
+    ).save_pretrained(folder)
+    config = VitsConfig(
+        vocab_size=len(marks),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        ffn_dim=16,
+        flow_size=16,
+        spectrogram_bins=9,
+        num_speakers=2,
+        speaker_embedding_size=16,
+        upsample_initial_channel=16,
+        upsample_rates=[8, 8],
+        upsample_kernel_sizes=[16, 16],
+        resblock_kernel_sizes=[3],
+        resblock_dilation_sizes=[[1]],
+        prior_encoder_num_wavenet_layers=1,
+        posterior_encoder_num_wavenet_layers=1,
+        prior_encoder_num_flows=2,
+        duration_predictor_num_flows=2,
+        depth_separable_num_layers=1,
+        duration_predictor_filter_channels=16,
+    )
+    VitsModel(config).save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    import torch
+
+    torch.manual_seed(0)
+    {"whisper": _whisper, "ctc": _ctc, "sounds": _sounds, "waves": _waves, "vits": _vits}[sys.argv[1]](
+        Path(sys.argv[2])
+    )
