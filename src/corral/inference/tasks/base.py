@@ -134,6 +134,29 @@ def texts(value: Any, where: str) -> list[str]:
     return [text(v, f"{where}[{i}]") for i, v in enumerate(value)]
 
 
+def filled(value: Any, where: str) -> str:
+    """A text with something in it."""
+    if not text(value, where).strip():
+        raise BadRequest(f"{where} is empty: write something.")
+    return str(value)
+
+
+def filled_texts(value: Any, where: str) -> list[str]:
+    return [filled(one, f"{where}[{i}]") for i, one in enumerate(texts(value, where))]
+
+
+def one_or_many(inputs: Any) -> tuple[list[str], bool]:
+    """The texts under `inputs`, which is one or a list of them; and whether it is one."""
+    if isinstance(inputs, list):
+        return filled_texts(inputs, "'inputs'"), False
+    return [filled(inputs, "'inputs'")], True
+
+
+def first_of_one(request: Request, result: Any) -> Any:
+    """The answer for `one_or_many`, from a list of answers."""
+    return result[0] if request.params["single"] else result
+
+
 def number(values: Mapping[str, Any], name: str, low: float, high: float, *, whole: bool = False) -> Any:
     """The number under `name`, None where it is absent. Raises BadRequest outside `low` to `high`."""
     value = values.get(name)
