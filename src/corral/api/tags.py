@@ -10,10 +10,12 @@ from starlette.responses import Response
 
 from corral.api.deps import Ctx
 from corral.api.wire import Json
-from corral.catalogue import facets
+from corral.catalogue import facets, tasks
 from corral.catalogue.vocabulary import LIBRARIES, LICENSES, MODALITIES, SIZE_CATEGORIES, TASKS
 from corral.context import Context
 from corral.core.ids import RepoType
+from corral.inference.libraries import LIBRARIES as RUNNING_LIBRARIES
+from corral.inference.libraries import runnable_tasks
 
 router = APIRouter()
 
@@ -79,11 +81,38 @@ def dataset_tags(ctx: Ctx) -> Response:
 
 
 @router.get("/api/tasks")
-def tasks() -> Response:
-    """The tasks by id, with their names and modalities."""
+def list_tasks(ctx: Ctx) -> Response:
+    """The tasks by id, as huggingface.js's `TaskData`, with repositories of this hub.
+
+    Beside its members: `modality`, `count` (public models), `running` (how many run here), `runs` (whether any could).
+    """
+    counts = dict(_by_kind(ctx, RepoType.MODEL)["task"])
+    running = tasks.running(ctx)
+    models, datasets = (tasks.leading(ctx, type) for type in (RepoType.MODEL, RepoType.DATASET))
+    here = runnable_tasks()
+
+    def entries(found: dict[str, list[tuple[str, str]]], task: str) -> list[dict[str, str]]:
+        return [{"id": name, "description": summary} for name, summary in found.get(task, [])]
+
     return Json(
         {
-            task: {"id": task, "label": name, "modality": MODALITIES[modality], "widgetModels": [], "models": []}
-            for task, (name, modality) in TASKS.items()
+            task: {
+                "id": task,
+                "label": label,
+                "modality": MODALITIES[modality],
+                "summary": "",
+                "isPlaceholder": False,
+                "demo": {"inputs": [], "outputs": []},
+                "models": entries(models, task),
+                "datasets": entries(datasets, task),
+                "spaces": [],
+                "metrics": [],
+                "widgetModels": [name for name, _ in models.get(task, [])][:1] if running.get(task) else [],
+                "libraries": [name for name, library in RUNNING_LIBRARIES.items() if task in library.engines],
+                "count": counts.get(task, 0),
+                "running": running.get(task, 0),
+                "runs": task in here,
+            }
+            for task, (label, modality) in TASKS.items()
         }
     )

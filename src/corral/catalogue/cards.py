@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from corral.catalogue import yaml
+from corral.core.errors import BadRequest
 
 #: bytes of a README.md that are read
 MOST_BYTES = 4 * 2**20
@@ -91,6 +92,27 @@ def parse(data: bytes | str) -> Card:
         return Card({}, text, (*warnings, f"The front matter of README.md cannot be read. {wrong}"), wrong)
     warnings += [f'"{key}" stands more than once: the last one counts.' for key in loaded.repeated]
     return Card(loaded.value, text, tuple(warnings))
+
+
+def with_member(content: str, key: str, value: str) -> str:
+    """`content`, a README.md, with one member of its front matter set to a plain word; all else stays as it is written.
+
+    Raises BadRequest when the front matter cannot be read, or when the member that is there takes several lines.
+    """
+    known = parse(content)
+    if known.error is not None:
+        raise BadRequest(f"The front matter of README.md cannot be read, so it cannot be changed here. {known.error}")
+    ending = "\r\n" if "\r\n" in content else "\n"
+    line = f"{key}: {value}"
+    opening, (front, _) = _OPENING.match(content), split(content)
+    if opening is None or front is None:
+        return f"---{ending}{line}{ending}---{ending}{content}"
+    own = re.compile(rf"^{re.escape(key)}[ \t]*:[^\r\n]*", re.M)
+    changed = own.sub(lambda _: line, front, count=1) if own.search(front) else f"{front}{line}{ending}"
+    result = content[: opening.end()] + changed + content[opening.end() + len(front) :]
+    if parse(result).meta != known.meta | {key: value}:
+        raise BadRequest(f"'{key}' is written over several lines of the card: edit the card itself.")
+    return result
 
 
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)

@@ -96,6 +96,7 @@ def filters_of(type: RepoType, query: QueryParams) -> Filters:
         author=query.get("author") or None,
         tags=tuple(dict.fromkeys(tags)),
         sdk=query.get("sdk") or None,
+        runs=True if type is RepoType.MODEL and query.get("inference") == "warm" else None,
         parameters=parse_range(query["num_parameters"]) if query.get("num_parameters") else (None, None),
         size=parse_range(query["size"]) if query.get("size") else (None, None),
     )
@@ -124,6 +125,7 @@ def groups(type: RepoType, query: QueryParams, found: Facets) -> list[FacetGroup
             shown.append(FacetGroup(group.title, chips[: group.shown], chips[group.shown : 150]))
         if group.kind == "task" and type is RepoType.MODEL:
             shown.append(_ranges(type, query, "Parameters", "num_parameters", _PARAMETERS))
+            shown.append(_ranges(type, query, "Inference", "inference", (("Runs on this hub", "warm"),)))
         if group.kind == "size":
             shown.append(_ranges(type, query, "Size (files)", "size", _SIZES))
     return shown

@@ -49,6 +49,7 @@ def _card(repo: Repo, known: Listing) -> RepoCard:
         emoji=emoji[0][:8] if emoji else "🐎",
         tint=words[0] if words and words[0] in COLORS else "gray",
         summary=(cards.strings(meta, "short_description") or [known.summary])[0],
+        runs=known.engine is not None,
     )
 
 

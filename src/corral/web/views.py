@@ -31,6 +31,16 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A task in the list of all: how many models here are for it, how many of them run, and whether any could."""
+
+    task: Task
+    count: int
+    running: int
+    runs: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RepoCard:
     """One repository in a list. Times in milliseconds, `size` in bytes."""
 
@@ -52,6 +62,22 @@ class RepoCard:
     emoji: str = ""
     tint: str = "gray"
     summary: str = ""
+    #: whether this hub runs it
+    runs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A model in a comparison; `problem` says why it takes no part, `without` is the address that leaves it out."""
+
+    name: str
+    url: str
+    problem: str
+    library: str
+    license: str | None
+    parameters: int | None
+    size: int | None
+    without: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,17 @@ from starlette.responses import Response
 
 from corral.accounts import people
 from corral.catalogue import facets, search
+from corral.catalogue import tasks as catalogue_tasks
 from corral.catalogue.search import Filters, Sort
 from corral.catalogue.vocabulary import MODALITIES, TASKS
 from corral.context import Context
 from corral.core.ids import GIT_TYPES, RepoType
+from corral.inference.libraries import runnable_tasks
 from corral.starter import shelf
 from corral.web import filters, shaping
 from corral.web.deps import PageCtx
 from corral.web.render import page
-from corral.web.views import PLURALS, Chip, RepoCard, Task
+from corral.web.views import PLURALS, Chip, RepoCard, Task, TaskRow
 
 router = APIRouter(include_in_schema=False)
 
@@ -38,13 +40,16 @@ def repositories(request: Request, ctx: PageCtx) -> Response:
     asked = filters.filters_of(type, query)
     found = search.page(ctx, asked, filters.SORTS[sort][1], limit=_ROWS, cursor=query.get("cursor"))
     known = facets.facets(ctx, asked)
+    cards = shaping.repo_cards(ctx, found.repos)
+    running = [card.url.removeprefix("/") for card in cards if card.runs][:2]
     return page(
         request,
         ctx,
         "list.html",
         type=type.value,
         title=PLURALS[type],
-        cards=shaping.repo_cards(ctx, found.repos),
+        cards=cards,
+        compare=f"/compare?models={','.join(running)}" if query.get("pipeline_tag") and len(running) > 1 else "",
         total=known.total,
         at_least=known.at_least,
         groups=filters.groups(type, query, known),
@@ -111,16 +116,18 @@ def trending(request: Request, ctx: PageCtx) -> Response:
 @router.get("/tasks")
 def tasks(request: Request, ctx: PageCtx) -> Response:
     counts = dict(facets.public(ctx, RepoType.MODEL).kinds.get("task", []))
+    running = catalogue_tasks.running(ctx)
+    here = runnable_tasks() & TASKS.keys()
     groups = []
     for modality, title in MODALITIES.items():
-        chips = [
-            Chip(Task.of(task).label, f"/models?pipeline_tag={task}", modality, counts.get(task, 0))
+        rows = [
+            TaskRow(Task.of(task), counts.get(task, 0), running.get(task, 0), task in here)
             for task, (_, of) in TASKS.items()
             if of == modality
         ]
-        chips.sort(key=lambda chip: (-(chip.count or 0), chip.label))
-        groups.append((title, modality, chips))
-    return page(request, ctx, "tasks.html", groups=groups)
+        rows.sort(key=lambda row: (-row.count, not row.runs, row.task.label))
+        groups.append((title, rows))
+    return page(request, ctx, "tasks.html", groups=groups, of_all=len(here), running=sum(running.values()))
 
 
 @router.get("/search")

@@ -22,6 +22,7 @@ from corral.repos.lookup import Repo
 from corral.web import call_snippets, markdown, shaping, snippets
 from corral.web.address import PageId, repo_url
 from corral.web.deps import CheckedForm, PageCtx
+from corral.web.pages import model_task
 from corral.web.render import go, origin, page
 from corral.web.sanitise import Base
 from corral.web.views import Chip, Head, Snippet
@@ -51,7 +52,7 @@ def repository(request: Request, ctx: PageCtx, rid: PageId) -> Response:
     text = _card_text(ctx, repo)
     body = markdown.render(text, Base(repo.rid.path)) if text is not None else None
     model = repo.type is RepoType.MODEL
-    widget = _widget(request, ctx, repo) if model else None
+    widget = _widget(request, ctx, repo, known, head) if model else None
     calls: list[Snippet] = []
     if widget and widget["runnable"]:
         chats = widget["output"] == "chat"
@@ -77,14 +78,20 @@ def repository(request: Request, ctx: PageCtx, rid: PageId) -> Response:
         tensors=_tensors(known),
         widget=widget,
         calls=calls,
+        tasks=model_task.choices() if widget and head.may_write and not _says_its_task(known) else [],
     )
 
 
-def _widget(request: Request, ctx: Context, repo: Repo) -> dict[str, Any] | None:
-    """What the island shows; None for a model without weights, of which there is nothing to say."""
+def _widget(request: Request, ctx: Context, repo: Repo, known: Listing, head: Head) -> dict[str, Any] | None:
+    """What the island shows; None where there is nothing to say, or nobody who could say what the model is for."""
     service: InferenceService = request.app.state.inference
     found = describe(service, service.models.find(ctx, repo.rid))
-    return found if found["task"] else None
+    holds_something = not set(known.details.files) <= {".gitattributes", "README.md"}
+    return found if found["task"] or (head.may_write and holds_something) else None
+
+
+def _says_its_task(known: Listing) -> bool:
+    return bool(cards.strings(known.details.card, "pipeline_tag"))
 
 
 def _bases(ctx: Context, repo: Repo) -> list[Chip]:

@@ -17,6 +17,12 @@ export class Answer {
     this.node = make("div", { className: "answer-lane" }, this.waiting.node, this.place, this.details);
   }
 
+  waits(text) {
+    this.place.replaceChildren();
+    this.details.replaceChildren();
+    this.waiting.say(text);
+  }
+
   /**
    * Send `body`, which `form` made, and show what comes. Returns the result with the seconds it took, null when there
    * is none: the reason is on the page then.

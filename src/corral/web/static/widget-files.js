@@ -88,6 +88,8 @@ function file(input, env, { kind, what, accept, convert, show }) {
     get url() {
       return chosen?.url ?? null;
     },
+    held: () => [chosen?.blob ?? null, source],
+    adopt: (other) => set(...other.held()),
     value: () => chosen && base64(chosen.blob),
     shared: () => (source ? { src: source } : null),
     local: () => Boolean(chosen && !source),

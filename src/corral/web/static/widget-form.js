@@ -69,6 +69,18 @@ export class Form {
     for (const one of this.knobs) one.fill(get(example, `parameters.${one.name}`));
   }
 
+  /** Take over what another form holds where the two have the same input. */
+  async adopt(other) {
+    for (const { input, field } of this.fields) {
+      const old = other.fields.find((one) => one.input.at === input.at && one.input.kind === input.kind);
+      if (old) await (field.adopt?.(old.field) ?? field.fill(old.field.shared()));
+    }
+    for (const one of this.knobs) {
+      const old = other.knobs.find(({ name }) => name === one.name)?.value();
+      if (old != null && !(old instanceof Sentence)) one.fill(old);
+    }
+  }
+
   /** The first value in `body` of an input of this kind. */
   valueOf(body, ...kinds) {
     const found = this.fields.find(({ input }) => kinds.includes(input.kind));
