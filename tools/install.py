@@ -48,7 +48,8 @@ def with_uv(wanted: list[str]) -> bool:
     environment = dict(os.environ)
     if certificates := settings.get("cert"):
         environment.setdefault("SSL_CERT_FILE", certificates[-1])
-    return subprocess.run(command + wanted, env=environment).returncode == 0
+    # uv reads its own settings from the folder that it runs in
+    return subprocess.run(command + wanted, env=environment, cwd=ROOT).returncode == 0
 
 
 def main() -> int:

@@ -51,6 +51,43 @@ def _yolos(folder: Path) -> None:
     YolosImageProcessorPil(size={"shortest_edge": 32, "longest_edge": 64}).save_pretrained(folder)
 
 
+def _detr(folder: Path) -> None:
+    """With a backbone of timm's, as the well-known DETR has."""
+    from transformers import DetrConfig, DetrForObjectDetection, DetrImageProcessorPil
+
+    from corral.inference.engines.timm_loading import lend_timm_to_transformers
+
+    lend_timm_to_transformers()
+    config = DetrConfig(
+        use_timm_backbone=True,
+        backbone="test_resnet",
+        use_pretrained_backbone=False,
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        num_queries=5,
+        **_labels(),
+    )
+    model = DetrForObjectDetection(config)
+    # what the files of that model say
+    model.config.backbone_config.use_pretrained_backbone = True
+    model.save_pretrained(folder)
+    DetrImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 512}).save_pretrained(folder)
+
+
+def _timm(folder: Path) -> None:
+    from corral.inference.engines.timm_loading import import_timm
+
+    timm = import_timm()
+    model = timm.create_model("test_resnet", num_classes=3)
+    config = {"label_names": list(LABELS.values())}
+    timm.models.save_for_hf(model, folder, model_config=config, safe_serialization=True)
+
+
 def _segformer(folder: Path) -> None:
     from transformers import SegformerConfig, SegformerForSemanticSegmentation, SegformerImageProcessorPil
 
@@ -223,6 +260,8 @@ def _swin2sr(folder: Path) -> None:
 #: kind -> what saves one in a folder
 KINDS: dict[str, Callable[[Path], None]] = {
     "yolos": _yolos,
+    "detr": _detr,
+    "timm": _timm,
     "segformer": _segformer,
     "panoptic": _panoptic,
     "depth": _depth,

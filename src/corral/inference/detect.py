@@ -126,7 +126,7 @@ _GGUF_ORDER = ("q8_0", "q6_k", "q5_k_m", "q5_1", "q5_0", "q4_k_m", "q4_1", "q4_0
 #: of several ONNX files the one that processors are quickest with; "" is the plain one
 _ONNX_ORDER = ("quantized", "int8", "uint8", "q8", "", "fp16", "q4", "bnb4")
 #: names of libraries that tell how a model is packed, not what reads it
-_PACKED = frozenset({"onnx", "transformers.js"})
+_PACKED = frozenset({"onnx", "transformers.js", "tflite", "tf-lite", "litert"})
 
 
 def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collection[str]) -> Detection:
@@ -140,12 +140,15 @@ def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collectio
     config = _mapping(configs.get("config.json"))
     library = _library(card, config, names, tags)
     task, reason = _task(card, config, names, tags, library)
+    library = _readable(library, task, names)
     engine, problem = _engine(task, library, config, names)
     options: tuple[tuple[str, str], ...] = ()
     if engine and library == "gguf":
         options = (("gguf", _choose_gguf(names)),)
     if engine and library == "kokoro":
         options = (("onnx", _choose_onnx(names)),)
+    if engine and engine.startswith("graph-"):
+        options = (("graph", _choose_graph(LIBRARIES[library or ""], names)),)
     tokenizer = _mapping(configs.get("tokenizer_config.json"))
     chats = (
         bool(tokenizer.get("chat_template"))
@@ -212,6 +215,15 @@ def _library(card: Mapping[str, Any], config: Mapping[str, Any], names: frozense
     return said[0] if said else None
 
 
+def _readable(library: str | None, task: str | None, names: frozenset[str]) -> str | None:
+    """Another library where the one that is named has no weights here, and the other's lie in their place."""
+    row = LIBRARIES.get(library or "transformers")
+    if row is not None and _first(row.weights, names):
+        return library
+    others = (name for name, other in LIBRARIES.items() if _weak(other) and task in other.engines)
+    return next((name for name in others if _first(LIBRARIES[name].weights, names)), library)
+
+
 def _weak(library: Library) -> bool:
     """A library whose sign is its weights: they may lie beside another library's, which says more."""
     return library.sign is not None and library.sign.pattern == library.weights.pattern
@@ -264,7 +276,7 @@ def _engine(
     engine = row.engines.get(task) if row else None
     if row is None or engine is None:
         return None, f"Corral does not run {library or 'transformers'} models for {task} yet."
-    if "auto_map" in config:
+    if "auto_map" in config and not _weak(row):
         return None, "This model brings its own program code, which Corral does not run."
     if not _first(row.weights, names):
         if any(n.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl", ".joblib")) for n in names):
@@ -290,6 +302,15 @@ def _choose_onnx(names: frozenset[str]) -> str:
         return min(known, default=_ONNX_ORDER.index(""))
 
     return min(filter(row.weights.fullmatch, names), key=lambda path: (rank(path), path))
+
+
+def _choose_graph(row: Library, names: frozenset[str]) -> str:
+    """The plain one of several: the quantised forms beside it were made from it."""
+
+    def rank(path: str) -> tuple[bool, int, str]:
+        return not re.fullmatch(r"(onnx/)?model\.\w+", path), path.count("/"), path
+
+    return min(filter(row.weights.fullmatch, names), key=rank)
 
 
 def _choices(

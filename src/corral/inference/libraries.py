@@ -33,6 +33,15 @@ def _files(pattern: str) -> re.Pattern[str]:
 
 
 _SAFETENSORS = r"model(-\d+-of-\d+)?\.safetensors"
+#: what runs networks in files of their own, which know of pictures only their numbers (`engines.graphs`)
+_GRAPHS = {
+    "depth-estimation": "graph-depth",
+    "image-classification": "graph-classification",
+    "image-segmentation": "graph-segmentation",
+    "image-to-image": "graph-upscaling",
+    "keypoint-detection": "graph-keypoints",
+    "object-detection": "graph-detection",
+}
 
 #: library name as in a card's `library_name` -> what runs its models; a sign further up is believed before one below
 LIBRARIES: dict[str, Library] = {
@@ -62,6 +71,7 @@ LIBRARIES: dict[str, Library] = {
             "depth-estimation": "depth-estimation",
             "image-classification": "image-classification",
             "image-segmentation": "image-segmentation",
+            "image-to-image": "swin2sr",
             "image-to-text": "image-to-text",
             "keypoint-detection": "keypoint-detection",
             "object-detection": "object-detection",
@@ -89,6 +99,22 @@ LIBRARIES: dict[str, Library] = {
         task="text-to-speech",
         engines={"text-to-speech": "piper"},
     ),
+    "timm": Library(weights=_files(r"model\.safetensors"), engines={"image-classification": "timm-classification"}),
+    "ncnn": Library(
+        weights=_files(r"[^/]+\.bin"),
+        sign=_files(r"[^/]+\.param"),
+        engines={"image-to-image": "ncnn-upscaling"},
+    ),
+    "onnx": Library(
+        weights=_files(r"(onnx/)?[^/]+\.onnx"),
+        sign=_files(r"(onnx/)?[^/]+\.onnx"),
+        engines=_GRAPHS,
+    ),
+    "tflite": Library(
+        weights=_files(r"[^/]+\.tflite"),
+        sign=_files(r"[^/]+\.tflite"),
+        engines=_GRAPHS,
+    ),
     "gguf": Library(
         weights=_files(r"[^/]+\.gguf"),
         sign=_files(r"[^/]+\.gguf"),
@@ -100,7 +126,7 @@ LIBRARIES: dict[str, Library] = {
 
 #: names of libraries that a tag may have, whether they run here or not
 KNOWN = frozenset(LIBRARIES) | frozenset(
-    "timm onnx keras fastai flair spacy sklearn stable-baselines3 ultralytics open_clip setfit adapter-transformers"
+    "keras fastai flair spacy sklearn stable-baselines3 ultralytics open_clip setfit adapter-transformers"
     " paddlenlp espnet nemo mlx".split()
 )
 

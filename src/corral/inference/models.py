@@ -206,8 +206,9 @@ def _small(ctx: Context, repo: lookup.Repo, commit: str, path: str, limit: int) 
 
 def _weights(entries: list[Entry], found: Detection) -> int:
     options = dict(found.options)
-    if chosen := options.get("gguf") or options.get("onnx"):
-        return sum(e.size for e in entries if e.path == chosen)
+    if chosen := options.get("gguf") or options.get("onnx") or options.get("graph"):
+        # the weights of large ONNX graphs lie in files beside them, whose names begin like theirs
+        return sum(e.size for e in entries if e.path.startswith(chosen))
     library = LIBRARIES.get(found.library or "transformers")
     return sum(e.size for e in entries if library and library.weights.fullmatch(e.path))
 

@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModelForKeypointDet
 
 from corral.inference.engines.base import SAFE, Engine, Job, Refused, device
 from corral.inference.engines.pictures import fitting, picture
-from corral.inference.engines.points import COCO, COCO_EDGES, figure
+from corral.inference.engines.points import COCO, Skeleton, figure
 
 
 class KeypointDetection(Engine):
@@ -44,10 +44,10 @@ class KeypointDetection(Engine):
         if score < (params.get("threshold") or 0.0):
             return []
         names = [str(self._model.config.id2label.get(i, f"point {i}")) for i in range(len(points))]
-        edges = getattr(self._model.config, "edges", None) or []
-        if len(points) == len(COCO):
-            names, edges = (names if "LABEL_0" not in names else list(COCO)), (edges or COCO_EDGES)
-        return [figure("person", score, points, names, edges, image.size)]
+        skeleton = Skeleton("person", names, getattr(self._model.config, "edges", None) or ())
+        if len(points) == len(COCO.names):
+            skeleton = Skeleton("person", COCO.names if "LABEL_0" in names else names, skeleton.edges or COCO.edges)
+        return [figure(skeleton, score, points, image.size)]
 
     def _corners(self, image: Image.Image, params: dict[str, Any]) -> Any:
         inputs = self._processor(images=image, return_tensors="pt").to(self._model.device)
@@ -57,4 +57,5 @@ class KeypointDetection(Engine):
         if not len(points):
             return []
         points = points[np.argsort(-points[:, 2])]
-        return [figure("corners", float(points[:, 2].mean()), points, ["corner"] * len(points), [], image.size)]
+        corners = Skeleton("corners", ["corner"] * len(points))
+        return [figure(corners, float(points[:, 2].mean()), points, image.size)]

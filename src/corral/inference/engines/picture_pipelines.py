@@ -24,6 +24,7 @@ from transformers import (
 
 from corral.inference.engines.base import SAFE, Engine, Job, Refused, device
 from corral.inference.engines.pictures import base64_png, fitting, picture
+from corral.inference.engines.timm_loading import lend_timm_to_transformers
 
 #: pictures are made this small (pixels) before they are cut to segments: a model may have a hundred maps of that size
 _SEGMENTED = 600_000
@@ -41,6 +42,10 @@ class _Pipeline(Engine):
 
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        if getattr(getattr(config, "backbone_config", None), "model_type", "") == "timm_backbone":
+            lend_timm_to_transformers()
+            # the backbone's weights lie with the others
+            config.backbone_config.use_pretrained_backbone = False
         chosen = next((kind for kind in self.models if type(config) in kind._model_mapping), self.models[0])
         self.config = config
         self.model = chosen.from_pretrained(folder, config=config, dtype=torch.float32, **SAFE).eval()
