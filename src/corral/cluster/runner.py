@@ -1,7 +1,8 @@
 """Where programs run. What Corral starts (inference, later Spaces and jobs) is started here and nowhere else.
 
 `LocalRunner` runs programs on this machine: each in a process group of its own, with an environment that holds nothing
-of the hub's, with limits, with its output in a log file, and ended with the hub however the hub ends.
+of the hub's, with limits, with its output in a log file, and ended with the hub however the hub ends. A program that is
+not trusted runs in a sandbox (`cluster.sandbox`).
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from corral.cluster import launch
+from corral.cluster import launch, sandbox
+from corral.cluster.sandbox import Sandbox
 
 #: what a program may know of the hub's own environment: where programs and libraries are, the language, the devices
 INHERITED = (
@@ -30,6 +32,9 @@ INHERITED = (
 @dataclass(frozen=True, slots=True)
 class Workload:
     """A program to run. `folder` is where it works and its home; `log` takes what it prints (overwritten).
+
+    With a `sandbox` it sees no more than that, its folder, and the system's programs; `isolate` says what becomes of it
+    where the machine cannot do that: refused if True, else run all the same.
 
     Limits of 0 are none: `memory` is bytes of private writable memory (RLIMIT_DATA), `file_size` bytes of any one file
     it writes, `open_files` a count. `nice` is added to the hub's own.
@@ -44,6 +49,8 @@ class Workload:
     file_size: int = 0
     open_files: int = 0
     nice: int = 0
+    sandbox: Sandbox | None = None
+    isolate: bool = False
 
 
 class Run(Protocol):
@@ -67,6 +74,9 @@ class Run(Protocol):
 class Runner(Protocol):
     def start(self, workload: Workload) -> Run:
         """Start the program. Raises OSError when that cannot be done."""
+
+    def weakness(self) -> str:
+        """Why programs cannot be isolated here, for people; '' when they can."""
 
     def close(self) -> None:
         """End every program that was started here."""
@@ -105,11 +115,7 @@ class LocalRun:
             os.killpg(self._process.pid, number)
 
     def memory(self) -> int:
-        try:
-            resident = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
-        except (OSError, IndexError):
-            return 0
-        return int(resident) * os.sysconf("SC_PAGE_SIZE")
+        return sum(map(_resident, _family(self._process.pid)))
 
     def tail(self, size: int = 4000) -> str:
         try:
@@ -121,6 +127,24 @@ class LocalRun:
             return ""
 
 
+def _family(pid: int) -> list[int]:
+    """The process and all that descend from it (a sandbox is a parent of the program)."""
+    found = [pid]
+    for one in found:
+        for file in Path(f"/proc/{one}/task").glob("*/children"):
+            with suppress(OSError):
+                found += map(int, file.read_text().split())
+    return found
+
+
+def _resident(pid: int) -> int:
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
 class LocalRunner:
     """Programs as processes of this machine."""
 
@@ -129,6 +153,9 @@ class LocalRunner:
         # starts them all.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="corral-runner")
         self._running: set[LocalRun] = set()
+
+    def weakness(self) -> str:
+        return sandbox.problem()
 
     def start(self, workload: Workload) -> LocalRun:
         return self._starter.submit(self._start, workload).result()
@@ -145,9 +172,16 @@ class LocalRunner:
         }
         env = {key: os.environ[key] for key in INHERITED if key in os.environ}
         env |= {"HOME": str(workload.folder)} | dict(workload.env)
+        command = list(workload.command)
+        if workload.sandbox is not None:
+            if not (weakness := self.weakness()):
+                inside = replace(workload.sandbox, write=[*workload.sandbox.write, workload.folder])
+                command = sandbox.wrap(inside, command, workload.folder)
+            elif workload.isolate:
+                raise OSError(weakness)
         with workload.log.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(launch.__file__), json.dumps(limits), *workload.command],
+                [sys.executable, "-I", "-S", str(launch.__file__), json.dumps(limits), *command],
                 cwd=workload.folder,
                 env=env,
                 stdin=subprocess.DEVNULL,

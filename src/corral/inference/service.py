@@ -61,6 +61,8 @@ class InferenceService:
         self._monitor = threading.Thread(target=self._watch, name="inference monitor", daemon=True)
 
     def start(self) -> None:
+        if weakness := self._runner.weakness():
+            log.warning("Models run without a sandbox, as the user that runs the hub: %s.", weakness)
         self._monitor.start()
 
     def close(self) -> None:

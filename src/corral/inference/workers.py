@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from corral.cluster.runner import Run, Runner, Workload
+from corral.cluster.sandbox import Sandbox
 from corral.core.errors import HubError
 from corral.inference.calls import Call, Event, Failure, Media, Progress, Result, Token
 from corral.inference.frames import Wire
@@ -175,9 +176,9 @@ class Worker:
     def _live(self) -> None:
         place = Path(tempfile.mkdtemp(prefix="corral-worker-"))
         try:
-            laid = self.fetch()
+            self._laid = self.fetch()
             self._connect(place)
-            self._follow(laid)
+            self._follow(self._laid)
         except HubError as error:
             self._broke(error)
         except Exception as error:
@@ -236,6 +237,7 @@ class Worker:
             file_size=_LOG_SIZE,
             # the hub answers first when both want the processor
             nice=5,
+            sandbox=Sandbox(read=[folder for folder in (self._laid.folder, self._laid.base) if folder]),
         )
 
     def _follow(self, laid: Laid) -> None:
@@ -243,8 +245,7 @@ class Worker:
         found = self.model.detection
         if wire is None:
             return
-        self._laid = laid
-        options = dict(found.options) | ({"base": str(laid.base)} if laid.base else {})
+        options = dict(found.options) | {"name": self.model.name} | ({"base": str(laid.base)} if laid.base else {})
         wire.send({"op": "load", "id": 0, "engine": found.engine, "folder": str(laid.folder), "options": options})
         with suppress(EOFError, OSError, ValueError):
             while True:
