@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from html import unescape
 from secrets import token_hex
 
 import httpx
 import pytest
 
-from building.hub import PASSWORD, Hub, Person
+from building.hub import Hub, Person
+from building.pages import HTML, csrf, signed_in
 from corral.web import assets
 
-HTML = {"Accept": "text/html"}
 NewRepo = Callable[..., str]
-
-
-def csrf(client: httpx.Client, address: str) -> str:
-    found = re.search(r'name="csrf" value="([^"]+)"', client.get(address).text)
-    assert found, address
-    return unescape(found[1])
-
-
-@contextmanager
-def signed_in(hub: Hub, name: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=hub.url, headers=HTML, timeout=60) as client:
-        form = {"csrf": csrf(client, "/login"), "name": name, "password": PASSWORD, "next": "/"}
-        answer = client.post("/login", data=form)
-        assert answer.status_code == 303, answer.text
-        yield client
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +81,7 @@ def test_a_form_without_its_token_does_nothing(
         f"/{repo}/settings": {"what": "delete", "confirmation": repo},
         f"/{repo}/new/main": {"name": "x", "content": "x"},
         f"/{repo}/like": {"on": "yes"},
+        f"/{repo}/task": {"task": "fill-mask"},
         "/logout": {},
         "/-/theme": {},
     }

@@ -8,6 +8,7 @@ import pytest
 
 from corral.catalogue import cards, yaml
 from corral.catalogue.cards import EMPTY_WARNING, Card, parse
+from corral.core.errors import BadRequest
 
 
 def card_of(front: str) -> Card:
@@ -162,3 +163,27 @@ def test_summary_is_cut_at_a_word() -> None:
     summary = cards.summary("word " * 200)
     assert len(summary) <= 300
     assert summary.endswith("word…")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("---\nlicense: mit  # ours\n---\n# A\n", "---\nlicense: mit  # ours\npipeline_tag: fill-mask\n---\n# A\n"),
+        ("---\npipeline_tag: old # why\ntags: [a]\n---\n", "---\npipeline_tag: fill-mask\ntags: [a]\n---\n"),
+        ("---\r\na: 1\r\n---\r\nText\r\n", "---\r\na: 1\r\npipeline_tag: fill-mask\r\n---\r\nText\r\n"),
+        ("---\n---\n", "---\npipeline_tag: fill-mask\n---\n"),
+        ("# No card\n\npipeline_tag: x\n", "---\npipeline_tag: fill-mask\n---\n# No card\n\npipeline_tag: x\n"),
+        ("", "---\npipeline_tag: fill-mask\n---\n"),
+        ("---\na:\n  pipeline_tag: inner\n---\n", "---\na:\n  pipeline_tag: inner\npipeline_tag: fill-mask\n---\n"),
+    ],
+)
+def test_one_member_is_set_and_all_else_stays(before: str, after: str) -> None:
+    assert cards.with_member(before, "pipeline_tag", "fill-mask") == after
+
+
+@pytest.mark.parametrize(
+    "content", ["---\na: [\n---\n", "---\npipeline_tag:\n- a\n- b\n---\n", "---\npipeline_tag: >\n  a\n---\n"]
+)
+def test_a_member_that_cannot_be_set_safely_is_not(content: str) -> None:
+    with pytest.raises(BadRequest):
+        cards.with_member(content, "pipeline_tag", "fill-mask")

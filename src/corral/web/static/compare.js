@@ -14,7 +14,7 @@ const root = document.querySelector("[data-compare]");
 const given = JSON.parse(root.dataset.compare);
 const query = new URLSearchParams(location.search);
 
-let seats = given.models.map((described) => ({ described, answer: new Answer(described) }));
+let seats = given.models.map((described) => ({ described, answer: new Answer(described, given.rates) }));
 let form = null;
 let shape = "";
 
@@ -146,7 +146,7 @@ async function change() {
 }
 
 const pick = picker(async (described) => {
-  seats.push({ described, answer: new Answer(described) });
+  seats.push({ described, answer: new Answer(described, given.rates) });
   await change();
 });
 

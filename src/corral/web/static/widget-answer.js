@@ -2,15 +2,17 @@
 
 import { button, make } from "./dom.js";
 import { call, Waiting } from "./widget-call.js";
+import { kept, rating } from "./widget-feedback.js";
 import { copying, output, written } from "./widget-outputs.js";
 
 /** Answers with the picture that they are about in them. */
 const SHOW_IT_AGAIN = new Set(["boxes", "masks", "points", "picture"]);
 
 export class Answer {
-  /** `described` as `inference.widget.describe` has it. */
-  constructor(described) {
+  /** `described` as `inference.widget.describe` has it; `rates`: whether somebody is signed in, who may say what he thinks. */
+  constructor(described, rates) {
     this.described = described;
+    this.rates = rates;
     this.waiting = new Waiting();
     this.place = make("div", { className: "result", aria: { live: "polite", busy: "false" } });
     this.details = make("div", { className: "raw" });
@@ -21,6 +23,13 @@ export class Answer {
     this.place.replaceChildren();
     this.details.replaceChildren();
     this.waiting.say(text);
+  }
+
+  #rating(body, form, result, value) {
+    if (!this.rates) return [];
+    const words = ["text", "tokens", "chat"].includes(this.described.output);
+    const said = this.described.chat_url ? value.text : (result.value ?? `(${result.media.slice(5, result.media.indexOf(";"))})`);
+    return [rating(this.described, kept(body, form.shared().body), kept({ said }).said, words)];
   }
 
   /**
@@ -57,7 +66,7 @@ export class Answer {
       const value = chats ? { text: result.value.choices[0].message.content } : result.value;
       await shown.show({ ...result, value });
       this.waiting.done(result, tokens > 1 ? `, ${(tokens / result.seconds).toFixed(1)} tokens a second` : "");
-      this.details.replaceChildren(raw("The answer as JSON", () => written(result.value ?? { media: result.media, ...result.about })));
+      this.details.replaceChildren(...this.#rating(body, form, result, value), raw("The answer as JSON", () => written(result.value ?? { media: result.media, ...result.about })));
       return result;
     } catch (error) {
       if (preview.isConnected) preview.remove();

@@ -3,11 +3,12 @@
 import { button, make, Sentence, shorten } from "./dom.js";
 import { chatting, controls, raw } from "./widget-answer.js";
 import { call, Waiting } from "./widget-call.js";
+import { kept, rating } from "./widget-feedback.js";
 import { field } from "./widget-fields.js";
 import { Form } from "./widget-form.js";
 import { copying, written } from "./widget-outputs.js";
 
-export function chat(described, files) {
+export function chat(described, files, rates) {
   const node = make("form", { className: "widget chat", noValidate: true });
   const waiting = new Waiting();
   const failed = (error) => waiting.failed(error);
@@ -77,7 +78,9 @@ export function chat(described, files) {
       });
       heard = result.value.choices[0].message.content;
       words.textContent = heard;
-      said.append(copying(() => heard, "Copy the answer"));
+      const acts = make("div", { className: "row acts" }, copying(() => heard, "Copy the answer"));
+      if (rates) acts.append(rating(described, kept({ messages: body.messages }), heard, true));
+      said.append(acts);
       waiting.done(result, tokens > 1 ? `, ${(tokens / result.seconds).toFixed(1)} tokens a second` : "");
       if (picture) await picture.set(null);
     } catch (error) {

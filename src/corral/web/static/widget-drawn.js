@@ -51,30 +51,34 @@ function summary(found, none) {
   return counts.length ? make("ul", { className: "legend counts" }, ...items) : make("p", { className: "hint", textContent: none });
 }
 
-/** A slider for how sure the model must be; what is below is left out. */
-function threshold(found, change) {
-  const least = Math.min(...found.map((one) => one.score));
-  const start = found.some((one) => one.score >= 0.5) ? 0.5 : 0;
-  const control = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: start, id: fresh() });
+function nothing(form) {
+  const knob = form.described.knobs.find(({ name }) => name === "threshold");
+  return knob ? `Nothing was found. A lower “${knob.label}” under Parameters may find more.` : "Nothing was found.";
+}
+
+/** A slider for how sure the model must be, from `start` on: `change` hears of each move. */
+function threshold(scores, start, change) {
+  const from = scores.some((score) => score >= start) ? start : 0;
+  const control = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: from, id: fresh() });
   const value = make("output", { htmlFor: control.id, className: "n" });
   const apply = () => {
     value.textContent = percent(Number(control.value));
     control.setAttribute("aria-valuetext", value.textContent);
-    change(found.filter((one) => one.score >= Number(control.value)));
+    change(Number(control.value));
   };
   control.addEventListener("input", apply);
   apply();
-  const sameForAll = found.length < 2 && least >= start;
-  return make("div", { className: "row slider", hidden: sameForAll }, make("label", { htmlFor: control.id, textContent: "Sure at least" }), control, value);
+  return make("div", { className: "row slider" }, make("label", { htmlFor: control.id, textContent: "Sure at least" }), control, value);
 }
 
-export function boxes(node, { form }) {
+export function boxes(node, { form, body }) {
   return {
     async show({ value }) {
       const board = await canvas(form);
       const said = make("div", { aria: { live: "polite" } });
       const list = make("ol", { className: "found" });
-      const change = (found) => {
+      const change = (least) => {
+        const found = all.filter((one) => one.score >= least);
         board.layer.replaceChildren();
         board.node.querySelectorAll(".tag").forEach((one) => one.remove());
         // the surest last, on top of the others
@@ -84,13 +88,13 @@ export function boxes(node, { form }) {
           board.layer.append(draw("rect", { ...place, class: "halo" }), draw("rect", { ...place, class: `box-line ${shade(one.label)}` }));
           board.node.append(tag(one.label, `${one.label} ${percent(one.score)}`, one.box, board));
         }
-        said.replaceChildren(summary(found, "Nothing was found."));
+        said.replaceChildren(summary(found, nothing(form)));
         list.replaceChildren(...found.map((one) => make("li", { textContent: `${one.label}, ${percent(one.score)}, from ${where(one.box)}` })));
       };
-      const found = [...value].sort((a, b) => b.score - a.score);
-      const slider = found.length ? threshold(found, change) : null;
-      if (!slider) change([]);
-      const every = make("details", { className: "uses", hidden: !found.length }, make("summary", { textContent: "All boxes as a list" }), list);
+      const all = [...value].sort((a, b) => b.score - a.score);
+      const slider = all.length ? threshold(all.map(({ score }) => score), body.parameters?.threshold ?? 0.5, change) : null;
+      if (!slider) change(0);
+      const every = make("details", { className: "uses", hidden: !all.length }, make("summary", { textContent: "All boxes as a list" }), list);
       node.replaceChildren(board.node, said, ...(slider ? [slider] : []), every);
     },
   };
@@ -121,7 +125,7 @@ export function masks(node, { form }) {
         }
         board.node.append(layer);
       }
-      if (!value.length) list.append(make("li", { className: "hint", textContent: "Nothing was found." }));
+      if (!value.length) list.append(make("li", { className: "hint", textContent: nothing(form) }));
       node.replaceChildren(board.node, list);
     },
   };
@@ -132,10 +136,13 @@ export function points(node, { form }) {
     async show({ value }) {
       const board = await canvas(form);
       const radius = Math.max(board.width, board.height) / 160;
-      value.forEach((one, n) => {
+      const change = (least) => {
+        board.layer.replaceChildren();
+        value.forEach((one, n) => drawPoints(one, n, (point) => (point.score ?? 1) >= least));
+      };
+      const drawPoints = (one, n, sure) => {
         const color = shade(value.length > 1 ? `${one.label} ${n + 1}` : one.label);
         const at = (i) => one.keypoints[i];
-        const sure = (point) => (point.score ?? 1) >= 0.3;
         for (const [from, to] of (one.edges ?? []).filter((edge) => edge.every((i) => at(i) && sure(at(i))))) {
           const line = { x1: at(from).x, y1: at(from).y, x2: at(to).x, y2: at(to).y };
           board.layer.append(draw("line", { ...line, class: "halo" }), draw("line", { ...line, class: `box-line ${color}` }));
@@ -143,11 +150,13 @@ export function points(node, { form }) {
         for (const point of one.keypoints.filter(sure)) {
           board.layer.append(draw("circle", { cx: point.x, cy: point.y, r: radius, class: `dot ${color}` }, draw("title", {}, `${point.label}, ${percent(point.score ?? 1)}`)));
         }
-      });
+      };
+      const scores = value.flatMap((one) => one.keypoints.map((point) => point.score ?? 1));
       const rows = value.flatMap((one) => one.keypoints.map((point) => make("li", { textContent: `${one.label}: ${point.label} at ${Math.round(point.x)}, ${Math.round(point.y)}, ${percent(point.score ?? 1)}` })));
       node.replaceChildren(
         board.node,
-        summary(value, "Nothing was found."),
+        summary(value, nothing(form)),
+        ...(scores.length ? [threshold(scores, 0.3, change)] : []),
         make("details", { className: "uses", hidden: !rows.length }, make("summary", { textContent: "All points as a list" }), make("ol", { className: "found" }, ...rows)),
       );
     },

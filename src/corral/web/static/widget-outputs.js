@@ -33,11 +33,12 @@ function rowsOf(found, write) {
 function bars(node) {
   return {
     show({ value }) {
-      // text classification answers a list of texts with a list of lists
-      const found = Array.isArray(value[0]) ? value[0] : value;
-      if (!found.length) node.replaceChildren(nothing("No label."));
-      // fill-mask has the word of each, and the whole sentence with it
-      else node.replaceChildren(rowsOf(found.map((one) => ({ label: one.label ?? one.sequence ?? one.token_str, score: one.score })), percent));
+      // several blanks in a text have a list of words each
+      const groups = Array.isArray(value[0]) ? value : [value];
+      const drawn = groups.map((found) => rowsOf(found.map((one) => ({ label: one.label ?? one.token_str.trim(), score: one.score })), percent));
+      if (!groups.some((found) => found.length)) node.replaceChildren(nothing("There is no answer."));
+      else if (groups.length === 1) node.replaceChildren(...drawn);
+      else node.replaceChildren(...drawn.flatMap((one, i) => [make("p", { className: "field-label", textContent: `Blank ${i + 1}` }), one]));
     },
   };
 }

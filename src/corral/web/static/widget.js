@@ -7,8 +7,8 @@ import { chat } from "./widget-chat.js";
 import { Form } from "./widget-form.js";
 import { written } from "./widget-outputs.js";
 
-function single(described, files) {
-  const answer = new Answer(described);
+function single(described, files, rates) {
+  const answer = new Answer(described, rates);
   const failed = (error) => answer.waiting.failed(error);
   const node = make("form", { className: "widget", noValidate: true });
   const form = new Form(described, { files, submit: () => node.requestSubmit(), failed });
@@ -41,5 +41,6 @@ function single(described, files) {
 
 for (const root of document.querySelectorAll("[data-widget]")) {
   const described = JSON.parse(root.dataset.widget);
-  root.replaceChildren(described.output === "chat" ? chat(described, root.dataset.files) : single(described, root.dataset.files));
+  const { files, rates } = root.dataset;
+  root.replaceChildren((described.output === "chat" ? chat : single)(described, files, rates === "yes"));
 }
