@@ -50,6 +50,24 @@ class WorkingCopy:
         self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.oid()
 
+    def submodule(self, path: str) -> str:
+        """A commit with a submodule at `path`, which is of a repository that is nowhere; the commit's oid."""
+        self.git("update-index", "--add", "--cacheinfo", f"160000,{'12' * 20},{path}")
+        self.git("commit", "-q", "-m", f"submodule {path}")
+        return self.oid()
+
+    def odd_commit(
+        self, encoding: bytes = b"", date: int = 1_000_000_000, name: bytes = b"Ann", message: bytes = b"odd\n"
+    ) -> str:
+        """The next commit, with what git itself does not write and any word as its encoding; its oid."""
+        lines = [b"tree " + self.oid("HEAD^{tree}").encode(), b"parent " + self.oid().encode()]
+        lines += [b"%s %s <ann@example.org> %d +0000" % (role, name, date) for role in (b"author", b"committer")]
+        lines += [b"encoding " + encoding] if encoding else []
+        raw = b"\n".join([*lines, b"", message])
+        oid = self.git("hash-object", "-t", "commit", "-w", "--stdin", input=raw).decode().strip()
+        self.git("reset", "-q", "--soft", oid)
+        return oid
+
     def oid(self, revision: str = "HEAD") -> str:
         return self.git("rev-parse", revision).decode().strip()
 

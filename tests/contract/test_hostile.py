@@ -6,6 +6,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -96,6 +97,59 @@ def test_a_ref_cannot_be_the_folder_of_another(alice: Person, new_repo: NewRepo)
             answer = client.post(f"/api/models/{repo}/branch/{quote(name, safe='')}", json={})
             assert answer.status_code == 409
             assert "refs/heads/a/b" in answer.json()["error"]
+
+
+#: where a name goes into a query; {z} is the name with a zero byte in it, {repo} a repository that exists
+_ASKED_BY_NAME = """
+    /api/models/{z}/x /api/datasets/a/{z} /api/models/{repo}{z} /api/buckets/{repo}{z} /{z} /{repo}{z}
+    /api/models/{repo}/revision/{z} /api/models/{repo}/tree/{z} /api/models/{repo}/tree/refs%2Fpr%2F{z}
+    /api/models/{repo}/commits/{z} /{repo}/resolve/{z}/.gitattributes /{repo}/raw/{z}/.gitattributes
+    /{repo}{z}/resolve/main/x /{z}/x/resolve/main/x /buckets/{repo}{z}/resolve/x /-/spaces/{repo}{z}/x
+    /api/users/{z}/overview /api/users/{z}/likes /api/organizations/{z}/overview
+    /api/organizations/{z}/members /{repo}{z}.git/info/refs?service=git-upload-pack /inference/a{z}/x
+    /{repo}/tree/{z} /{repo}/blob/{z}/.gitattributes /{repo}/commits/{z} /{repo}/commit/{z}
+""".split()
+_SEARCHED = """
+    /api/models?search={z} /api/models?author={z} /api/models?filter={z} /api/models?pipeline_tag={z}
+    /api/models?library={z} /api/datasets?search={z} /api/spaces/semantic-search?q={z} /api/quicksearch?q={z}
+    /api/models/{repo}/discussions?author={z} /api/users/{z}/avatar /search?q={z} /models?search={z} /models?other={z}
+""".split()
+_SENT: list[tuple[str, str, dict[str, Any]]] = [
+    ("POST", "/api/repos/create", {"name": "x", "organization": "a\0"}),
+    ("POST", "/api/repos/move", {"fromRepo": "a\0/x", "toRepo": "alice/x"}),
+    ("POST", "/api/repos/move", {"fromRepo": "{repo}", "toRepo": "a\0/x"}),
+    ("DELETE", "/api/repos/delete", {"name": "x\0", "organization": "alice"}),
+    ("POST", "/api/models/{repo}/branch/a", {"startingPoint": "a\0"}),
+    ("DELETE", "/api/models/{repo}/branch/{z}", {}),
+    ("POST", "/api/models/{repo}/tag/{z}", {"tag": "a"}),
+    ("DELETE", "/api/models/{repo}/tag/{z}", {}),
+    ("POST", "/api/models/{repo}/super-squash/{z}", {"message": "a"}),
+    ("POST", "/api/models/{repo}/preupload/{z}", {"files": []}),
+    ("POST", "/api/models/{repo}{z}/like", {}),
+]
+
+
+def test_zero_bytes_where_names_are_expected(each_hub: Hub, each_alice: Person, new_repo: NewRepo) -> None:
+    """A name with one is nobody's; PostgreSQL does not even take it in a question."""
+    repo = new_repo(each_alice)
+    failed = []
+    with each_alice.client() as client:
+
+        def ask(method: str, address: str, body: dict[str, Any] | None, least: int) -> None:
+            for kind in ("*/*", "text/html"):
+                path = address.format(repo=repo, z="a%00b")
+                answer = client.request(method, path, json=body, headers={"Accept": kind})
+                if not least <= answer.status_code < 500:
+                    failed.append(f"{answer.status_code} {method} {path} {body}")
+
+        for address in _ASKED_BY_NAME:
+            ask("GET", address, None, 400)
+        for address in _SEARCHED:
+            ask("GET", address, None, 200)
+        for method, address, body in _SENT:
+            ask(method, address, {k: repo if v == "{repo}" else v for k, v in body.items()}, 400)
+        assert not failed, "\n".join(failed)
+        assert client.get(f"/api/models/{repo}").json()["id"] == repo
 
 
 def test_a_branch_does_not_stand_for_a_pinned_commit(alice: Person, anonymous: httpx.Client, new_repo: NewRepo) -> None:

@@ -66,8 +66,9 @@ def _find(ctx: Context, rid: RepoId, rev: str, path: str) -> tuple[Repo, str, En
     repo = lookup.find(ctx, rid, Right.DOWNLOAD)
     commit = read.commit_of(ctx, repo, rev)
     found = read.entry(ctx, repo, commit, path)
-    if found.type != "file":
-        error = EntryNotFound(f"{path} is a folder, not a file")
+    if found.type != "file" or found.is_submodule:
+        kind = "submodule" if found.is_submodule else "folder"
+        error = EntryNotFound(f"{path} is a {kind}, not a file")
         error.headers["X-Repo-Commit"] = commit
         raise error
     return repo, commit, found

@@ -49,10 +49,11 @@ def load(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] 
 
     Raises ValueError, naming the key, for a value of the wrong form.
     """
-    overrides = {k: v for k, v in (overrides or {}).items() if v is not None}
+    overrides = {k: v for k, v in (overrides or {}).items() if v not in (None, "")}
     given = {k.lower().removeprefix("corral_"): v for k, v in environ.items() if k.startswith("CORRAL_") and v != ""}
     here = _file(Path("corral.toml"))
-    data = Path(str(overrides.get("data") or given.get("data") or here.get("data") or "data")).expanduser()
+    named = next((found["data"] for found in (overrides, given, here) if "data" in found), "data")
+    data = _value("data", named, Path).expanduser()
     values = here | _file(data / "corral.toml") | given | overrides | {"data": data}
     kinds = {f.name: type(getattr(_DEFAULTS, f.name)) for f in fields(Settings)}
     return Settings(**{key: _value(key, value, kinds[key]) for key, value in values.items() if key in kinds})

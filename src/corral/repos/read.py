@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import io
 import os
@@ -30,6 +29,8 @@ _FULL = re.compile(r"[0-9a-f]{40}")
 _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]*\n)*oid sha256:([0-9a-f]{64})\nsize (\d{1,19})\n\Z"
 )
+#: git's id of the file without bytes
+_EMPTY = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 #: no LFS pointer is longer (git-lfs specification)
 _POINTER_MAX = 1024
 _POINTER_MIN = 100
@@ -66,6 +67,11 @@ class Entry:
     def etag(self) -> str:
         """What identifies the downloaded bytes: sha256 of a large file, git's blob id of any other."""
         return self.lfs.sha256 if self.lfs else self.oid
+
+    @property
+    def is_submodule(self) -> bool:
+        """A commit of another repository: lists show it as an empty file, and there are no bytes of it here."""
+        return self.type == "file" and not self.size and self.lfs is None and self.oid != _EMPTY
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,11 +246,9 @@ def some_entries(ctx: Context, repo: Repo, commit: str, paths: list[str]) -> lis
 
 def git_blob(ctx: Context, repo: Repo, found: Entry) -> bytes:
     """The bytes that git has for a file: the pointer, for a large one."""
-    try:
-        kind, data = git.objects(ctx, repo.id).odb.read(pygit2.Oid(hex=found.oid))
-    except KeyError:
-        # a submodule: a commit of another repository
-        raise EntryNotFound(f"{found.path} is a submodule: its files are in another repository") from None
+    if found.is_submodule:
+        raise EntryNotFound(f"{found.path} is a submodule: its files are in another repository")
+    kind, data = git.objects(ctx, repo.id).odb.read(pygit2.Oid(hex=found.oid))
     if kind != ObjectType.BLOB:
         raise EntryNotFound(f"{found.path} is not a file")
     return data
@@ -276,7 +280,8 @@ def materialise(ctx: Context, repo: Repo, commit: str, folder: Path) -> None:
     """
     for found in entries(ctx, repo, commit, recursive=True):
         target = folder / found.path
-        if found.type == "directory":
+        if found.type == "directory" or found.is_submodule:
+            # a submodule is an empty folder, as in a clone
             target.mkdir(parents=True, exist_ok=True)
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -288,39 +293,40 @@ def materialise(ctx: Context, repo: Repo, commit: str, folder: Path) -> None:
             except OSError:
                 # another file system: copy
                 pass
-        try:
-            source = open_file(ctx, repo, found)
-        except EntryNotFound:
-            # a submodule is an empty folder, as in a clone
-            target.mkdir(exist_ok=True)
-            continue
-        with source, target.open("wb") as copy:
+        with open_file(ctx, repo, found) as source, target.open("wb") as copy:
             shutil.copyfileobj(source, copy, 1 << 20)
 
 
 def _info(commit: pygit2.Commit) -> CommitInfo:
     encoding = _encoding(commit)
-    message = commit.raw_message.decode(encoding, "replace")
-    title, _, rest = message.partition("\n")
+    title, _, rest = _text(commit.raw_message, encoding).partition("\n")
     author = commit.author
     return CommitInfo(
         oid=str(commit.id),
         title=title,
         message=rest.strip("\n"),
-        author=Person(author.raw_name.decode(encoding, "replace"), author.raw_email.decode(encoding, "replace")),
+        author=Person(_text(author.raw_name, encoding), _text(author.raw_email, encoding)),
         date=max(0, min(commit.commit_time * 1000, LATEST)),
         parents=tuple(str(p) for p in commit.parent_ids),
     )
 
 
 def _encoding(commit: pygit2.Commit) -> str:
-    """The encoding that a commit says it has, where that is one: it may be any word."""
+    """The encoding that a commit says it has, which may be any word."""
     try:
-        codec = codecs.lookup(commit.message_encoding or "utf-8")
-    except (LookupError, ValueError, UnicodeError):
+        return commit.message_encoding or "utf-8"
+    except UnicodeError:
         return "utf-8"
-    # codecs such as `zlib` are none of texts
-    return codec.name if getattr(codec, "_is_text_encoding", True) else "utf-8"
+
+
+def _text(data: bytes, encoding: str) -> str:
+    try:
+        text = data.decode(encoding, "replace")
+    except (LookupError, ValueError):
+        # no encoding, or none of texts
+        text = data.decode("utf-8", "replace")
+    # some encodings make what no answer and no database can hold: half characters and zero bytes
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def commit_info(ctx: Context, repo: Repo, commit: str) -> CommitInfo:

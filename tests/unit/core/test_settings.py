@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def written(folder: Path, text: str) -> None:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "corral.toml").write_text(text)
 
 
@@ -38,6 +39,20 @@ def test_the_data_folder_holds_settings_wherever_it_is(folder: Path) -> None:
     assert load({"data": "none"}, {"CORRAL_DATA": "elsewhere"}).port == Settings().port
 
 
+@pytest.mark.parametrize("named", ["there", "~/there", "ABSOLUTE/there"])
+def test_the_data_folder_that_a_file_names_holds_settings_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    written(folder, f'data = "{named.replace("ABSOLUTE", str(folder))}"\nport = 1\nhost = "working"')
+    # which is not led on to yet another one
+    written(folder / "there", 'port = 2\ndata = "elsewhere"')
+    written(folder / "data", "port = 3")
+    found = load({}, {})
+    assert (found.data, found.port, found.host) == (folder / "there", 2, "working")
+    assert load({"data": "data"}, {"CORRAL_DATA": "there"}).port == load({}, {"CORRAL_DATA": "data"}).port == 3
+
+
 def test_database_and_store_are_in_the_data_folder_unless_they_are_chosen(folder: Path) -> None:
     found = load({}, {"CORRAL_DATA": "some/where"})
     assert found.data == folder / "some" / "where"
@@ -50,7 +65,9 @@ def test_database_and_store_are_in_the_data_folder_unless_they_are_chosen(folder
 
 def test_a_home_folder_is_meant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "ann"))
-    assert load({"data": "~/hub"}, {}).data == tmp_path / "ann" / "hub"
+    written(tmp_path / "ann" / "hub", "port = 1234")
+    for found in (load({"data": "~/hub"}, {}), load({}, {"CORRAL_DATA": "~/hub"})):
+        assert (found.data, found.port) == (tmp_path / "ann" / "hub", 1234)
 
 
 def test_what_is_not_given_changes_nothing() -> None:
@@ -74,10 +91,22 @@ def test_a_value_of_the_wrong_form_is_named(value: str) -> None:
         load({}, {"CORRAL_WORKERS": value})
 
 
-def test_a_list_is_no_number(folder: Path) -> None:
-    written(folder, "port = [1]")
-    with pytest.raises(ValueError, match="setting 'port'"):
-        load({}, {})
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        *((f"port = {value}", "int") for value in ("[1]", "1.5", "true", "2026-01-31", "{a = 1}", '"many"')),
+        *((f"host = {value}", "str") for value in ("['a']", "1", "1.5", "false", "2026-01-31", "{a = 1}")),
+        *((f"data = {value}", "Path") for value in ("['a']", "1", "false", "{a = 1}")),
+        ("[upstream]\nurl = 'x'", "str"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named(folder: Path, line: str, kind: str) -> None:
+    key = line.strip("[").partition(" ")[0].partition("]")[0]
+    for place in (folder, folder / "data") if key != "data" else (folder,):
+        written(place, line)
+        with pytest.raises(ValueError, match=rf"setting '{key}': .* is not a valid {kind}"):
+            load({}, {})
+        written(place, "")
 
 
 def test_a_file_that_is_no_toml_is_refused(folder: Path) -> None:
@@ -86,8 +115,14 @@ def test_a_file_that_is_no_toml_is_refused(folder: Path) -> None:
         load({}, {})
 
 
-def test_an_empty_text_is_the_default() -> None:
-    assert load({}, {"CORRAL_HOST": "", "CORRAL_DATABASE_URL": ""}) == Settings()
+@pytest.mark.parametrize("key", [f.name for f in fields(Settings)])
+def test_an_empty_text_is_the_default(folder: Path, key: str) -> None:
+    assert load({}, {f"CORRAL_{key.upper()}": ""}) == load({key: ""}, {}) == Settings()
+    # and hides nothing that is farther away
+    written(folder, 'data = "there"\nport = 5')
+    written(folder / "there", f'{key} = ""')
+    expected = Settings(data=Path("there"), port=5)
+    assert load({key: ""}, {f"CORRAL_{key.upper()}": ""}) == expected
 
 
 def test_the_address_of_the_hub() -> None:

@@ -13,7 +13,7 @@ from corral.accounts import orgs, people
 from corral.context import Context
 from corral.core.actor import ANONYMOUS, Actor, OrgRole, TokenRole
 from corral.core.errors import BadRequest, Conflict, Forbidden, NotFound, RepoNotFound, Unauthorized
-from corral.core.ids import RepoId, RepoType
+from corral.core.ids import GIT_TYPES, RepoId, RepoType
 from corral.repos import fsck, git, lifecycle, lookup, read, refs
 from corral.repos.lookup import Repo, RepoMoved
 from corral.storage import schema as t
@@ -60,6 +60,15 @@ def test_a_new_repository_has_a_first_commit(ann: Context) -> None:
     assert list(files(ann, made)) == [".gitattributes"]
     assert events(ann, made) == ["repo.created", "repo.refs"]
     assert fsck.check(ann, deep=True) == []
+
+
+def test_what_is_made_is_told_as_it_is_stored(ann: Context) -> None:
+    for type in RepoType:
+        made = lifecycle.create(ann, RepoId(type, "ann", "x"), sdk="static" if type is RepoType.SPACE else None)
+        assert made == lookup.find(ann, made.rid)
+        with ann.db.read() as c:
+            assert made.used_storage == sum(c.scalars(select(t.packs.c.size).where(t.packs.c.repo_id == made.id)))
+        assert (made.used_storage > 0) == (type in GIT_TYPES)
 
 
 @pytest.mark.parametrize(
@@ -255,6 +264,19 @@ def test_what_is_deleted_is_gone_with_all_its_names(ann: Context, ben: Context, 
             assert c.execute(select(table).where(table.c.repo_id == repo.id)).all() == []
     assert events(ann, repo)[-1] == "repo.deleted"
     assert fsck.check(ann, deep=True) == []
+
+
+def test_what_was_deleted_meanwhile_is_not_found(ann: Context, repo: Repo) -> None:
+    lifecycle.remove(ann, repo)
+    before = events(ann, repo)
+    for name in ("ann/new", "ann/MODEL"):
+        with pytest.raises(RepoNotFound):
+            lifecycle.rename(ann, repo, model(name))
+    with pytest.raises(RepoNotFound):
+        lifecycle.configure(ann, repo, private=True, gated="auto")
+    assert events(ann, repo) == before
+    with ann.db.read() as c:
+        assert c.execute(select(t.repo_redirects)).all() == []
 
 
 def test_a_name_that_is_used_again_starts_anew(ann: Context, repo: Repo) -> None:

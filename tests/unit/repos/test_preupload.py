@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from building.repos import upload, write
+from building.git import WorkingCopy
+from building.repos import send, upload, write
 from corral.context import Context
 from corral.repos import commits, preupload, read
 from corral.repos.commits import AddLargeFile, Header
@@ -130,6 +131,25 @@ def test_rules_that_make_no_sense_ignore_nothing(ann: Context, repo: Repo, text:
 def test_rules_that_are_no_utf8(ann: Context, repo: Repo) -> None:
     write(ann, repo, {".gitignore": b"\xff\xfe\n*.log\n"})
     assert ignored(ann, repo, None, "a.log", "b") == {"a.log"}
+
+
+def test_rules_that_are_too_many_ignore_nothing(ann: Context, repo: Repo) -> None:
+    rules = b"*.log\n".ljust(2**20, b"#")
+    write(ann, repo, {".gitignore": rules})
+    assert ignored(ann, repo, None, "a.log", "b") == {"a.log"}
+    write(ann, repo, {".gitignore": rules + b"#"})
+    assert ignored(ann, repo, None, "a.log", "b") == set()
+    assert ignored(ann, repo, "b", "a.log", "b") == {"b"}
+
+
+def test_a_submodule_is_no_file_that_is_there_nor_one_with_rules(ann: Context, repo: Repo, copy: WorkingCopy) -> None:
+    for path in (".gitignore", "module"):
+        copy.submodule(path)
+    send(ann, repo, copy)
+    found = advise(ann, repo, *(Candidate(path, 4, b"text") for path in (".gitignore", "module", "module/x")))
+    assert [(a.path, a.large, a.ignore) for a in found] == [
+        (".gitignore", False, False), ("module", False, False), ("module/x", False, False),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

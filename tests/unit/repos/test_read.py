@@ -139,8 +139,9 @@ def test_single_entries(ann: Context, repo: Repo, tree: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["nope", "a/nope", "b/below", "B", ".", "..", "./b", "a/../b", "a//x", "a/.", "b\n", "*", ".git", "a\\x"],
-)
+    ["nope", "a/nope", "b/below", "B", ".", "..", "./b", "a/../b", "a//x", "a/.", "b\n", "*", ".git", "a\\x",
+     "b\0.png", "a\0/x"],
+)  # fmt: skip
 def test_a_missing_path_tells_where_it_is_missing(ann: Context, repo: Repo, tree: str, path: str) -> None:
     for look in (read.entry, read.entries, read.read_file):
         with pytest.raises(EntryNotFound, match="does not exist on") as error:
@@ -178,8 +179,7 @@ def test_links_lead_nowhere(ann: Context, repo: Repo, copy: WorkingCopy, tmp_pat
 
 
 def test_a_submodule_is_an_empty_file_in_lists(ann: Context, repo: Repo, copy: WorkingCopy) -> None:
-    copy.git("update-index", "--add", "--cacheinfo", f"160000,{'12' * 20},module")
-    copy.git("commit", "-q", "-m", "submodule")
+    copy.submodule("module")
     oid = send(ann, repo, copy)
     found = Entry("module", "file", "12" * 20, 0)
     assert read.entry(ann, repo, oid, "module") == found
@@ -187,6 +187,32 @@ def test_a_submodule_is_an_empty_file_in_lists(ann: Context, repo: Repo, copy: W
     assert read.some_entries(ann, repo, oid, ["module", "module/x"]) == [found]
     with pytest.raises(EntryNotFound):
         read.entries(ann, repo, oid, "module")
+
+
+def test_a_submodule_has_no_bytes(ann: Context, repo: Repo, copy: WorkingCopy, tmp_path: Path) -> None:
+    copy.commit(empty="")
+    copy.submodule("deep/module")
+    # the commit that it is at may also be here
+    copy.git("update-index", "--add", "--cacheinfo", f"160000,{copy.oid()},own")
+    copy.git("commit", "-q", "-m", "its own submodule")
+    oid = send(ann, repo, copy)
+    for path in ("deep/module", "own"):
+        found = read.entry(ann, repo, oid, path)
+        assert found.is_submodule
+        with pytest.raises(EntryNotFound, match=f"{path} is a submodule"):
+            read.git_blob(ann, repo, found)
+        with pytest.raises(EntryNotFound):
+            read.read_file(ann, repo, oid, path)
+    assert not any(read.entry(ann, repo, oid, path).is_submodule for path in ("empty", "deep", ""))
+    assert read.read_file(ann, repo, oid, "empty") == b""
+    laid = tmp_path / "laid"
+    for _ in range(2):
+        # also where it was laid out before
+        read.materialise(ann, repo, oid, laid)
+    assert {str(path.relative_to(laid)) for path in laid.rglob("*")} == {
+        ".gitattributes", "empty", "deep", "deep/module", "own",
+    }  # fmt: skip
+    assert all((laid / path).is_dir() for path in ("deep/module", "own"))
 
 
 def test_an_empty_commit_holds_nothing(ann: Context, repo: Repo, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from building.git import WorkingCopy
 from building.repos import send, write
 from corral.context import Context
+from corral.core.clock import iso
 from corral.repos import commits, read, refs
 from corral.repos.commits import AddFile, Delete, Header, Operation
 from corral.repos.lookup import Repo
@@ -83,14 +84,36 @@ def test_the_words_of_a_commit(
     assert info.date == 1_000_000_000_000
 
 
-@pytest.mark.parametrize(("encoding", "shown"), [(b"encoding ISO-8859-1\n", "é"), (b"", "\ufffd")])
+@pytest.mark.parametrize(("encoding", "shown"), [(b"ISO-8859-1", "é"), (b"", "\ufffd")])
 def test_words_that_are_no_utf8(ann: Context, repo: Repo, copy: WorkingCopy, encoding: bytes, shown: str) -> None:
-    lines = f"tree {copy.oid('HEAD^{tree}')}\nparent {copy.oid()}\n".encode()
-    lines += b"".join(b"%s \xe9 <a@b.c> 1000000000 +0000\n" % role for role in (b"author", b"committer"))
-    raw = lines + encoding + b"\nd\xe9j\xe0 vu\n\n\xe9"
-    oid = copy.git("hash-object", "-t", "commit", "-w", "--stdin", input=raw).decode().strip()
-    (info, _) = read.history(ann, repo, send(ann, repo, copy, revision=oid))
+    copy.odd_commit(encoding, name=b"\xe9", message=b"d\xe9j\xe0 vu\n\n\xe9")
+    (info, _) = read.history(ann, repo, send(ann, repo, copy))
     assert (info.title[1], info.message, info.author.name) == (shown, shown, shown)
+
+
+def test_any_word_may_stand_as_the_encoding(ann: Context, repo: Repo, copy: WorkingCopy) -> None:
+    """One that Python does not know, or knows as something else than an encoding of texts."""
+    for word in (b"nonsense", b"zlib", b"rot13", b"idna", b"punycode", b"undefined", b"\xe9", b"../x", b"a b"):
+        copy.odd_commit(word, name="é".encode(), message="déjà vu\n\né".encode() + b"\xe9")
+    *odd, _ = read.history(ann, repo, send(ann, repo, copy))
+    assert len(odd) == 9
+    assert {(info.title, info.message, info.author.name) for info in odd} == {("déjà vu", "é\ufffd", "é")}
+
+
+def test_what_an_encoding_makes_of_words_can_be_shown(ann: Context, repo: Repo, copy: WorkingCopy) -> None:
+    """Neither JSON nor HTML has halves of a character, nor has a database zero bytes."""
+    for word, half, zero in ((b"utf-7", b"+2AA-", b"+AAA-"), (b"unicode_escape", rb"\ud800", rb"\0")):
+        copy.odd_commit(word, name=b"A" + zero, message=half + b"\n\nB" + zero)
+    *odd, _ = read.history(ann, repo, send(ann, repo, copy))
+    assert [(info.title, info.message, info.author.name) for info in odd] == [("?", "B\ufffd", "A\ufffd")] * 2
+
+
+def test_dates_that_no_calendar_has(ann: Context, repo: Repo, copy: WorkingCopy) -> None:
+    dates = (0, 100_000_000_000_000, 2**62)
+    oids = [copy.odd_commit(date=date) for date in dates]
+    found = {info.oid: iso(info.date) for info in read.history(ann, repo, send(ann, repo, copy))}
+    latest = "9999-12-31T23:59:59.999Z"
+    assert [found[oid] for oid in oids] == ["1970-01-01T00:00:00.000Z", latest, latest]
 
 
 def test_a_commit_without_words(ann: Context, repo: Repo, copy: WorkingCopy) -> None:

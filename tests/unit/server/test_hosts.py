@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 
 import httpx
 import pytest
 from anyio import run
 
+from building.threads import in_threads
 from corral.accounts import people
 from corral.context import Context
 from corral.core.actor import Actor
@@ -26,18 +28,22 @@ async def _echo(scope: dict, receive: object, send: Callable) -> None:  # type: 
     await send({"type": "http.response.body", "body": own + scope["path"].encode()})
 
 
-@pytest.fixture
-def ask(ctx: Context) -> Iterator[Ask]:
-    """`ask("host", "/path")` -> status and the path that the hub sees."""
-    app = SpaceHosts(_echo, ctx)  # type: ignore[arg-type]
+def asked(ctx: Context, host: str, path: str) -> tuple[int, str]:
+    """Status and the path that the hub sees."""
 
-    async def _ask(host: str, path: str) -> tuple[int, str]:
-        transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+    async def ask() -> tuple[int, str]:
+        transport = httpx.ASGITransport(SpaceHosts(_echo, ctx))  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
             answer = await client.get(path, headers={"Host": host})
             return answer.status_code, answer.text
 
-    yield lambda host, path="/": run(_ask, host, path)
+    return run(ask)
+
+
+@pytest.fixture
+def ask(ctx: Context) -> Ask:
+    """`ask("host", "/path")` -> status and the path that the hub sees."""
+    return lambda host, path="/": asked(ctx, host, path)
 
 
 def person(ctx: Context, name: str) -> Context:
@@ -54,6 +60,14 @@ def test_a_space_has_a_host_name(ctx: Context, ask: Ask) -> None:
     for host in ("ann-my-space-2.localhost", "ann-my-space-2.localhost:7070", "ANN-My-Space-2.LOCALHOST"):
         assert ask(host, "/a/b.js") == (200, "own /-/spaces/Ann/My_Space.2/a/b.js")
     assert ask("localhost:7070", "/a") == (200, "/a")
+
+
+def test_the_domain_may_be_written_in_capitals(ctx: Context) -> None:
+    space(person(ctx, "ann"), "space")
+    big = replace(ctx, settings=replace(ctx.settings, spaces_domain="Spaces.Example.ORG"))
+    for host in ("ann-space.spaces.example.org", "ANN-space.Spaces.Example.ORG:7070"):
+        assert asked(big, host, "/a") == (200, "own /-/spaces/ann/space/a")
+    assert asked(big, "spaces.example.org", "/a") == (200, "/a")
 
 
 def test_what_has_none(ctx: Context, ask: Ask) -> None:
@@ -86,6 +100,22 @@ def test_nobody_takes_the_host_name_of_another(ctx: Context, ask: Ask) -> None:
     for repo, name in ((renamed, "b-c"), (made, "b.c")):
         assert repo.subdomain != "a-b-c"
         assert ask(f"{repo.subdomain}.localhost") == (200, f"own /-/spaces/a/{name}/")
+
+
+def test_spaces_that_are_made_at_once_have_host_names_of_their_own(ctx: Context, ask: Ask) -> None:
+    one, two = person(ctx, "a"), person(ctx, "a-b")
+    for number in range(4):
+        made = at_once((one, f"b-c{number}"), (two, f"c{number}"))
+        labels = {repo.full_name: repo.subdomain for repo in made if isinstance(repo, Repo)}
+        assert sorted(labels) == [f"a-b/c{number}", f"a/b-c{number}"], made
+        assert len({*labels.values()}) == 2
+        assert f"a-b-c{number}" in labels.values()
+        for name, label in labels.items():
+            assert ask(f"{label}.localhost") == (200, f"own /-/spaces/{name}/")
+
+
+def at_once(*wanted: tuple[Context, str]) -> list[object]:
+    return in_threads(len(wanted), lambda number: space(*wanted[number]))
 
 
 def test_a_long_name_has_a_label_that_dns_allows(ctx: Context, ask: Ask) -> None:
