@@ -19,8 +19,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-# the same hub process and users that the tests have
+# the same hub process, users and models that the tests have
+from building import models
 from building.hub import Hub, Person, free_port
+
+__all__ = [
+    "GIB", "Hub", "Person", "big_file", "cpu_seconds", "free_port", "hub", "median", "models", "nginx", "take_turns",
+    "timed", "verdict",
+]  # fmt: skip
 
 GIB = 1 << 30
 _TICKS = os.sysconf("SC_CLK_TCK")
