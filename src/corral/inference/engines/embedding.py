@@ -7,7 +7,7 @@ Source: sentence-transformers' on-disk layout (`modules.json`, `1_Pooling/config
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,19 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModel
 
-from corral.inference.engines.base import Engine, Job, Refused
-from corral.inference.engines.texts import Row, Texts
+from corral.inference.engines.base import Job, Refused
+from corral.inference.engines.texts import Part, TextEngine, Texts
 
 Layer = Callable[[torch.Tensor], torch.Tensor]
 
 
-class Embedding(Engine):
-    batch = 32
-
+class Embedding(TextEngine):
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         modules = _json(folder / "modules.json", [])
         root = folder / next((m["path"] for m in modules if m["type"].endswith("Transformer")), "")
-        self._texts = Texts(root, AutoModel)
+        self.texts = Texts(root, AutoModel)
         settings = _json(root / "sentence_bert_config.json", {})
-        self._texts.longest = min(self._texts.longest, settings.get("max_seq_length") or self._texts.longest)
+        self.texts.longest = min(self.texts.longest, settings.get("max_seq_length") or self.texts.longest)
         self._prompts: dict[str, str] = _json(folder / "config_sentence_transformers.json", {}).get("prompts", {})
         self._pooling: dict[str, Any] | None = None
         self._layers: list[Layer] = []
@@ -49,23 +47,7 @@ class Embedding(Engine):
             case _:
                 raise Refused(f"This model has a layer {kind!r}, which Corral cannot run yet.", 501)
 
-    def run(self, job: Job) -> Any:
-        [result] = self.run_many([job])
-        if isinstance(result, Exception):
-            raise result
-        return result
-
-    def run_many(self, jobs: Sequence[Job]) -> list[Any]:
-        rows = [_or_refusal(self._rows, job) for job in jobs]
-        good = [one for one in rows if not isinstance(one, Refused)]
-        made = iter(self._texts.run([row for one in good for row in one], jobs, self._keep(jobs[0].op)))
-        return [
-            one if isinstance(one, Refused) else _or_refusal(self._answer, job, one, [next(made) for _ in one])
-            for job, one in zip(jobs, rows, strict=True)
-        ]
-
-    def _rows(self, job: Job) -> list[Row]:
-        """The tokens of the job's texts. Raises Refused."""
+    def read(self, job: Job) -> list[Part]:
         params = job.params
         match job.op:
             case "similarity":
@@ -79,25 +61,25 @@ class Embedding(Engine):
             known = ", ".join(sorted(self._prompts)) or "none"
             raise Refused(f"This model has no prompt {name!r}; it has: {known}.")
         prompt = self._prompts.get(name, "") if name else ""
-        self._texts.tokenizer.truncation_side = params.get("truncation_direction") or "right"
-        rows = self._texts.rows([prompt + text for text in texts], truncation=params.get("truncate") is not False)
-        longest = self._texts.longest
+        self.texts.tokenizer.truncation_side = params.get("truncation_direction") or "right"
+        rows = self.texts.rows([prompt + text for text in texts], truncation=params.get("truncate") is not False)
+        longest = self.texts.longest
         if any(len(row["input_ids"]) > longest for row in rows):
             raise Refused(f"A text is longer than this model's {longest} tokens: shorten it, or allow truncation.")
-        return rows
+        return [Part(row) for row in rows]
 
-    def _keep(self, op: str) -> Callable[[Any, torch.Tensor], Any]:
+    def keep(self, op: str, output: Any, mask: torch.Tensor) -> Iterable[torch.Tensor]:
         if self._pooling is None and op == "features":
             # one vector for each token, as transformers' own feature-extraction pipeline gives
-            return lambda output, mask: [h[m] for h, m in zip(output.last_hidden_state, mask.bool(), strict=True)]
-        modes = self._pooling or {"pooling_mode_mean_tokens": True}
-        return lambda output, mask: _pool(output, mask, modes)
+            return [hidden[m] for hidden, m in zip(output.last_hidden_state, mask, strict=True)]
+        vectors: Iterable[torch.Tensor] = _pool(output, mask, self._pooling or {"pooling_mode_mean_tokens": True})
+        return vectors
 
-    def _answer(self, job: Job, rows: list[Row], made: list[torch.Tensor]) -> Any:
+    def answer(self, job: Job, parts: list[Part], kept: list[torch.Tensor]) -> Any:
         params = job.params
         if self._pooling is None and job.op == "features":
-            return [one.tolist() for one in made]
-        vectors = torch.stack(made)
+            return [one.tolist() for one in kept]
+        vectors = torch.stack(kept)
         for layer in self._layers:
             vectors = layer(vectors)
         if wanted := params.get("dimensions"):
@@ -110,15 +92,8 @@ class Embedding(Engine):
             case "similarity":
                 return (vectors[1:] @ vectors[0]).tolist()
             case "embed":
-                return {"vectors": vectors.tolist(), "tokens": sum(len(row["input_ids"]) for row in rows)}
+                return {"vectors": vectors.tolist(), "tokens": sum(len(part.row["input_ids"]) for part in parts)}
         return vectors.tolist()
-
-
-def _or_refusal(ask: Callable[..., Any], *given: Any) -> Any:
-    try:
-        return ask(*given)
-    except Refused as error:
-        return error
 
 
 def _pool(output: Any, mask: torch.Tensor, modes: dict[str, Any]) -> torch.Tensor:
@@ -137,7 +112,7 @@ def _pool(output: Any, mask: torch.Tensor, modes: dict[str, Any]) -> torch.Tenso
         graded = weights * torch.arange(1, hidden.shape[1] + 1, device=hidden.device).view(1, -1, 1)
         parts.append((hidden * graded).sum(1) / graded.sum(1).clamp(min=1e-9))
     if modes.get("pooling_mode_lasttoken"):
-        last = hidden.shape[1] - 1 - mask.flip(1).argmax(1)
+        last = hidden.shape[1] - 1 - mask.long().flip(1).argmax(1)
         parts.append(hidden[torch.arange(len(hidden), device=hidden.device), last])
     if not parts:
         raise Refused("This model's pooling is of a kind that Corral does not know.", 501)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoTokenizer
 
-from corral.inference.engines.base import SAFE, Job, Refused, device, dtype_for
+from corral.inference.engines.base import SAFE, Engine, Job, Refused, device, dtype_for
 
 #: texts that go through the model at once, and their tokens with the padding (bounds what a batch takes of memory)
 BATCH = 64
@@ -34,7 +35,7 @@ class Texts:
             # decoders have none, and need one for batches
             self.tokenizer.pad_token = self.tokenizer.eos_token
             self.model.config.pad_token_id = self.tokenizer.pad_token_id
-        self.longest = min(_positions(self.model), self.tokenizer.model_max_length, LONGEST)
+        self.longest = min(positions(self.model), self.tokenizer.model_max_length, LONGEST)
 
     def rows(self, firsts: list[str], seconds: list[str] | None = None, **options: Any) -> list[Row]:
         """The tokens of each text, or of each pair; `options` are those of the tokenizer's `__call__`."""
@@ -54,20 +55,65 @@ class Texts:
             raise Refused("A text is empty for this model, which knows none of its characters.")
         return rows
 
-    def run(
-        self, rows: Sequence[Row], jobs: Sequence[Job], keep: Callable[[Any, torch.Tensor], Iterable[torch.Tensor]]
-    ) -> list[torch.Tensor]:
-        """For each of `rows`, in their order, what `keep` makes of the output of its batch and the attention mask.
 
-        Ends early (with 499) when nobody waits for any of `jobs` any more.
-        """
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What the model reads at once: its tokens, and what the engine knows of them besides."""
+
+    row: Row
+    about: Any = None
+
+
+class TextEngine(Engine):
+    """An engine for which jobs are texts to read: all that several jobs are about goes through the model together."""
+
+    batch = 32
+    texts: Texts
+
+    def read(self, job: Job) -> list[Part]:
+        """What the job is about. Raises Refused."""
+        raise NotImplementedError
+
+    def keep(self, op: str, output: Any, mask: torch.Tensor) -> Iterable[torch.Tensor]:
+        """What is wanted of the model's output, for each row of a batch; `mask` is False where it is padding."""
+        raise NotImplementedError
+
+    def answer(self, job: Job, parts: list[Part], kept: list[torch.Tensor]) -> Any:
+        """The job's result, from what was kept of each of its parts. Raises Refused."""
+        raise NotImplementedError
+
+    def run(self, job: Job) -> Any:
+        [result] = self.run_many([job])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def run_many(self, jobs: Sequence[Job]) -> list[Any]:
+        read: list[list[Part] | Refused] = []
+        for job in jobs:
+            try:
+                read.append(self.read(job))
+            except Refused as error:
+                read.append(error)
+        made = iter(self._run([part.row for one in read if not isinstance(one, Refused) for part in one], jobs))
+        results: list[Any] = []
+        for job, one in zip(jobs, read, strict=True):
+            try:
+                results.append(one if isinstance(one, Refused) else self.answer(job, one, [next(made) for _ in one]))
+            except Refused as error:
+                results.append(error)
+        return results
+
+    def _run(self, rows: Sequence[Row], jobs: Sequence[Job]) -> list[torch.Tensor]:
+        """What `keep` keeps, on the processor. Ends early (with 499) when nobody waits for any of `jobs` any more."""
+        model, tokenizer = self.texts.model, self.texts.tokenizer
         found: list[torch.Tensor] = [torch.empty(0)] * len(rows)
         with torch.inference_mode():
             for chosen in batches([len(row["input_ids"]) for row in rows]):
                 if all(job.cancelled.is_set() for job in jobs):
                     raise Refused("The callers went away.", 499)
-                batch = self.tokenizer.pad([rows[i] for i in chosen], return_tensors="pt").to(self.model.device)
-                kept = keep(self.model(**batch), batch["attention_mask"])
+                batch = tokenizer.pad([rows[i] for i in chosen], return_tensors="pt").to(model.device)
+                kept = self.keep(jobs[0].op, model(**batch), batch["attention_mask"].bool())
                 for i, one in zip(chosen, kept, strict=True):
                     found[i] = one.float().cpu()
         return found
@@ -90,7 +136,7 @@ def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def _positions(model: Any) -> int:
+def positions(model: Any) -> int:
     """How many tokens the model has positions for."""
     for name, part in model.named_modules():
         if name.endswith("position_embeddings") and getattr(part, "padding_idx", None) is not None:
