@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pygit2
+from pygit2.enums import ObjectType
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
@@ -283,7 +284,7 @@ class _Quarantine:
     def kind(self, oid: str) -> str | None:
         """commit, tree, blob or tag; None when it is not here."""
         try:
-            return self._objects[oid].type_str
+            return ObjectType(self._objects.odb.read_header(pygit2.Oid(hex=oid))[0]).name.lower()
         except KeyError:
             return None
 
@@ -335,7 +336,9 @@ class _Quarantine:
         odb = self._objects.odb
         try:
             for oid, kind, size, path in reach.objects(self._folder, tips, self._refs.values()):
-                if kind == "tree":
+                if kind == "commit":
+                    self._check_commit(oid)
+                elif kind == "tree":
                     self._check_names(odb.read(oid)[1])
                 elif kind == "blob" and size > self._ctx.settings.max_regular_file:
                     too_large.append(f"{path} ({size / 2**20:.1f} MiB)")
@@ -368,6 +371,17 @@ class _Quarantine:
             )
 
         self.large.update(pointers)
+
+    def _check_commit(self, oid: str) -> None:
+        try:
+            self._objects[oid]
+        except (ValueError, pygit2.GitError):
+            # git reads past it, libgit2 does not, and every page of history would fail
+            raise _Refused(
+                "a commit is malformed",
+                f"The author, committer or date of the commit {oid} is not of git's form: write it anew\n"
+                "(git filter-repo, git commit --amend --reset-author) and push again.",
+            ) from None
 
     def _check_names(self, tree: bytes) -> None:
         names = b"\0".join(_TREE_NAMES.findall(tree))

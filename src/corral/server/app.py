@@ -76,7 +76,8 @@ def build(settings: Settings | None = None) -> ASGIApp:
     app.add_exception_handler(HubError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(DataError, _no_text)
+    app.add_exception_handler(DataError, _no_value)
+    app.add_exception_handler(OverflowError, _no_value)
     app.add_exception_handler(Exception, _crashed)
     for router, title in api.routers():
         app.include_router(router, tags=[title])
@@ -121,9 +122,9 @@ def _answer(request: Request, error: HubError) -> Response:
     return error_response(error, anonymous=actor.is_anonymous)
 
 
-async def _no_text(request: Request, error: Exception) -> Response:
-    """A name that the database cannot hold, which no handler looks for: PostgreSQL takes no zero byte in a text."""
-    return _answer(request, BadRequest("The request names something with a character that no name has."))
+async def _no_value(request: Request, error: Exception) -> Response:
+    """What a database cannot hold, and no handler looks for: a zero byte in a text, a number of more than 64 bits."""
+    return _answer(request, BadRequest("The request names something with a character or number that nothing here has."))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -286,3 +286,21 @@ def test_old_flaws_that_harm_nobody(ann: Context, repo: Repo, copy: WorkingCopy)
     answer = send(ann, repo, push_body([(old, new, MAIN)], copy.pack(new, old)))
     assert f"ok {MAIN}" in answer
     assert [e.path for e in read.entries(ann, repo, new)] == ["naïve.txt"]
+
+
+@pytest.mark.parametrize("date", [b"soon", b"%d" % 2**63, b"99999999999999999999"])
+@pytest.mark.parametrize("below_the_tip", [False, True])
+def test_commits_that_could_not_be_shown(
+    ann: Context, repo: Repo, copy: WorkingCopy, date: bytes, below_the_tip: bool
+) -> None:
+    old = copy.oid()
+    raw = b"tree %b\nparent %b\n" % (copy.oid("HEAD^{tree}").encode(), old.encode())
+    raw += b"".join(b"%b Ann <a@b.c> %b +0000\n" % (role, date) for role in (b"author", b"committer")) + b"\nodd\n"
+    odd = copy.git("hash-object", "-t", "commit", "-w", "--literally", "--stdin", input=raw).decode().strip()
+    copy.git("reset", "-q", "--soft", odd)
+    if below_the_tip:
+        copy.commit(a="on top")
+    new = copy.oid()
+    answer = send(ann, repo, push_body([(old, new, MAIN)], copy.pack(new, old)))
+    assert f"ok {MAIN}" not in answer
+    assert refs.all(ann, repo.id) == {MAIN: old}
