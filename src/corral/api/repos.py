@@ -118,13 +118,16 @@ def move_repo(request: Request, ctx: Ctx, body: Body) -> Response:
 
 @router.put("/api/{types:types}/{repo:repo}/settings")
 def update_settings(ctx: Ctx, rid: Rid, body: Body) -> Response:
-    """Visibility and gating."""
+    """Visibility, gating, and (Corral's own) `runsCode`: whether the code that a model brings may run."""
     repo = lookup.find(ctx, rid, Right.ADMIN)
     gated = body.get("gated")
     if gated not in (None, False, "auto", "manual"):
         raise BadRequest("'gated' must be 'auto', 'manual' or false.", code="InvalidGated")
-    repo = lifecycle.configure(ctx, repo, private=private_of(body), gated=gated)
-    return Json({"private": repo.private, "gated": repo.gated or False})
+    runs_code = body.get("runsCode")
+    if runs_code not in (None, False, True):
+        raise BadRequest("'runsCode' must be true or false.", code="InvalidSetting")
+    repo = lifecycle.configure(ctx, repo, private=private_of(body), gated=gated, runs_code=runs_code)
+    return Json({"private": repo.private, "gated": repo.gated or False, "runsCode": repo.runs_code})
 
 
 @router.get("/api/{types:types}/{repo:repo}/auth-check")

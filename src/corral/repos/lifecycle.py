@@ -154,7 +154,13 @@ def _again(change: Change, repo: Repo) -> Repo:
 
 
 def configure(
-    ctx: Context, repo: Repo, *, private: bool | None = None, gated: str | bool | None = None, sdk: str | None = None
+    ctx: Context,
+    repo: Repo,
+    *,
+    private: bool | None = None,
+    gated: str | bool | None = None,
+    sdk: str | None = None,
+    runs_code: bool | None = None,
 ) -> Repo:
     """Change what is not None. `gated` is 'auto', 'manual' or False."""
     require(ctx, repo, Right.ADMIN)
@@ -165,6 +171,8 @@ def configure(
         values["gated"] = gated or None
     if sdk is not None:
         values["sdk"] = sdk
+    if runs_code is not None:
+        values["runs_code"] = runs_code
     if not values:
         return repo
     with ctx.change() as change:

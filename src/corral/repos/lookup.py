@@ -39,6 +39,8 @@ class Repo:
     created_at: int
     updated_at: int
     used_storage: int
+    #: the owner lets the code that a model brings run, in the sandbox
+    runs_code: bool = False
 
     @property
     def type(self) -> RepoType:
@@ -76,6 +78,7 @@ COLUMNS = (
     t.repos.c.disabled,
     t.repos.c.sdk,
     t.repos.c.subdomain,
+    t.repos.c.runs_code,
     t.repos.c.created_at,
     t.repos.c.updated_at,
     t.repos.c.used_storage,
@@ -104,6 +107,7 @@ def from_row(row: Any) -> Repo:
         disabled=row.disabled,
         sdk=row.sdk,
         subdomain=row.subdomain,
+        runs_code=bool(row.runs_code),
         created_at=row.created_at,
         updated_at=row.updated_at,
         used_storage=row.used_storage,

@@ -168,6 +168,7 @@ repos = Table(
     Column("gated", String(8)),  # 'auto' | 'manual' | None
     Column("disabled", Boolean, nullable=False, default=False),
     Column("sdk", String(16)),  # of a Space
+    Column("runs_code", Boolean),  # of a model: its owner lets the code that it brings run, in the sandbox
     Column("subdomain", String(63), unique=True),  # of a Space: the first label of its own host name
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),

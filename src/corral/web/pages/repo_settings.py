@@ -120,6 +120,7 @@ def change(
     rid: PageId,
     what: Field = "",
     visibility: Field = "",
+    code: Field = "",
     owner: Field = "",
     name: Field = "",
     confirmation: Field = "",
@@ -129,6 +130,8 @@ def change(
         match what:
             case "visibility" if visibility in ("public", "private"):
                 lifecycle.configure(ctx, repo, private=visibility == "private")
+            case "code" if repo.type is RepoType.MODEL:
+                lifecycle.configure(ctx, repo, runs_code=code == "yes")
             case "name":
                 moved = lifecycle.rename(ctx, repo, RepoId(repo.type, owner or repo.rid.owner, name.strip()))
                 return go(repo_url(moved.rid, "settings"), "renamed")

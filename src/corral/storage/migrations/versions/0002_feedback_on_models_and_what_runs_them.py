@@ -54,4 +54,7 @@ def upgrade() -> None:
     with op.batch_alter_table("listings", schema=None) as batch_op:
         batch_op.add_column(sa.Column("engine", sa.String(length=64), nullable=True))
 
+    with op.batch_alter_table("repos", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("runs_code", sa.Boolean(), nullable=True))
+
     # ### end Alembic commands ###
