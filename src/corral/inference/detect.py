@@ -46,8 +46,13 @@ class Detection:
     options: tuple[tuple[str, str], ...] = ()
 
 
+#: models that hear, of whose classes the name does not tell it
+_HEARING = (
+    "Wav2Vec2 Wav2Vec2Bert Wav2Vec2Conformer Hubert WavLM UniSpeech UniSpeechSat Data2VecAudio SEW SEWD".split()
+)
 #: the end of a class name in `architectures` -> task (transformers' Auto classes)
 _ARCHITECTURES = (
+    *((f"{kind}ForSequenceClassification", "audio-classification") for kind in _HEARING),
     ("ForCausalLM", "text-generation"),
     ("LMHeadModel", "text-generation"),
     ("ForMaskedLM", "fill-mask"),

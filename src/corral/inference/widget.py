@@ -52,7 +52,9 @@ def describe(service: InferenceService, model: Model) -> dict[str, Any]:
 
 
 def _fits(one: Input | Knob, model: Model) -> bool:
-    return not one.libraries or model.detection.library in one.libraries
+    # what the model has choices of its own for, it has
+    own = isinstance(one, Knob) and one.name in dict(model.detection.choices)
+    return own or not one.libraries or model.detection.library in one.libraries
 
 
 def _examples(task: Task, model: Model) -> list[dict[str, Any]]:

@@ -41,6 +41,8 @@ def look(card: dict[str, Any] | None = None, files: tuple[str, ...] = (WEIGHTS,)
          "automatic-speech-recognition", "transformers", "speech-recognition"),
         ({}, (WEIGHTS,), {"config": {"architectures": ["WhisperForAudioClassification"], "model_type": "whisper"}},
          "audio-classification", "transformers", "audio-classification"),
+        ({}, (WEIGHTS,), {"config": {"architectures": ["HubertForSequenceClassification"], "model_type": "hubert"}},
+         "audio-classification", "transformers", "audio-classification"),
         ({}, ("model.bin", "vocabulary.json"), {"config": {"lang_ids": [1]}}, "automatic-speech-recognition",
          "ctranslate2", "faster-whisper"),
         ({"library_name": "transformers.js"}, ("onnx/model.onnx", "voices/af_heart.bin"),

@@ -112,7 +112,8 @@ def _year(found: re.Match[str]) -> str:
 
 
 def _in_context(word: str, following: str) -> str:
-    vowel = next((c in _VOWELS for c in following if c.isalpha()), None)
+    # the marks of stress count as letters
+    vowel = next((c in _VOWELS for c in following if c.isalpha() and c not in "ˈˌ"), None)
     match word.lower():
         case "the":
             return "ði" if vowel else "ðə"

@@ -6,11 +6,13 @@ the program espeak-ng on the machine. It is GPL: it is run as a program, and nev
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
 from corral.inference.engines import english
 from corral.inference.engines.base import Refused
@@ -23,13 +25,14 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*")
 _SECONDS = 20
 _MARKS = re.escape(english.MARKS)
 #: espeak-ng's IPA, with ^ as its tie -> misaki's phonemes (misaki 0.9.4, `misaki/espeak.py`)
-_FROM_ESPEAK = (
-    ("ʔˌn\u0329", "ʔn"), ("ʔn\u0329", "ʔn"), ("a^ɪ", "I"), ("a^ʊ", "W"), ("d^ʒ", "ʤ"), ("e^ɪ", "A"), ("t^ʃ", "ʧ"),
-    ("ɔ^ɪ", "Y"), ("ə^l", "ᵊl"), ("ʲo", "jo"), ("ʲə", "jə"), ("ʲ", ""), ("ɚ", "əɹ"), ("ɬ", "l"), ("\u0303", ""),
+_COMMON = (("a^ɪ", "I"), ("a^ʊ", "W"), ("d^ʒ", "ʤ"), ("e^ɪ", "A"), ("t^ʃ", "ʧ"), ("ɔ^ɪ", "Y"))
+_ENGLISH = (
+    ("ʔˌn\u0329", "ʔn"), ("ʔn\u0329", "ʔn"), ("ə^l", "ᵊl"), ("ʲo", "jo"), ("ʲə", "jə"), ("ʲ", ""), ("ɚ", "əɹ"),
+    ("ɬ", "l"), ("\u0303", ""),
 )  # fmt: skip
-_ENGLISH = (("e", "A"), ("r", "ɹ"), ("x", "k"), ("ç", "k"), ("ɐ", "ə"))
 _AMERICAN = (("o^ʊ", "O"), ("ɜːɹ", "ɜɹ"), ("ɜː", "ɜɹ"), ("ɪə", "iə"), ("ː", ""), ("o", "ɔ"))
 _BRITISH = (("e^ə", "ɛː"), ("iə", "ɪə"), ("ə^ʊ", "Q"), ("o", "ɔ"))
+_ENGLISH_LAST = (("e", "A"), ("r", "ɹ"), ("x", "k"), ("ç", "k"), ("ɐ", "ə"))
 _OTHERS = (("d^z", "ʣ"), ("o^ʊ", "O"), ("ə^ʊ", "Q"), ("s^s", "S"), ("t^s", "ʦ"), ("-", ""))
 #: misaki's phonemes -> IPA as espeak-ng writes it, for models that learned from that
 _TO_IPA = (
@@ -73,7 +76,7 @@ def misaki(text: str, language: str) -> tuple[str, list[str]]:
     Raises Refused where espeak-ng is needed and is not there.
     """
     if not language.startswith("en"):
-        return _replaced(espeak(text, language, tie=True), (*_FROM_ESPEAK, *_OTHERS)).replace("^", ""), []
+        return _replaced(espeak(text, language, tie=True), (*_COMMON, *_OTHERS)).replace("^", ""), []
     said, spelled = _english(text, language)
     # two sounds that misaki 0.9 tells apart, and its models do not
     return said.replace("ɾ", "T").replace("ʔ", "t"), spelled
@@ -123,18 +126,23 @@ def _clause(text: str, language: str, tie: bool) -> str:
     command = ["espeak-ng", "-q", "-b", "1", "--ipa", "-v", language, "--stdin", *(["--tie=^"] if tie else [])]
     # brackets would switch to its own notation
     given = re.sub(r"[\[\]]", " ", text)
+    quiet = os.environ | {"PULSE_CLIENTCONFIG": str(Path(__file__).with_name("pulse.conf"))}
     try:
-        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=_SECONDS, check=True)
-    except subprocess.CalledProcessError:
-        raise Refused(f"espeak-ng on this machine does not speak {language!r}.", 501) from None
+        done = subprocess.run(
+            command, input=given, env=quiet, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
         raise Refused("A sentence is too much for espeak-ng: write it in another way.") from None
+    if done.returncode:
+        said = done.stderr.strip().rpartition("\n")[2] or f"it ended with {done.returncode}"
+        raise Refused(f"espeak-ng on this machine does not speak {language!r}: {said}", 501)
     # "(en)" and the like say that a word is from another language
     return " ".join(re.sub(r"\([a-z-]+\)", "", done.stdout).replace("\u200d", "").split())
 
 
 def _from_espeak(said: str, british: bool) -> str:
-    said = _replaced(said, (*_FROM_ESPEAK, *(_BRITISH if british else _AMERICAN), *_ENGLISH)).replace("^", "")
+    regional = _BRITISH if british else _AMERICAN
+    said = _replaced(said, (*_COMMON, *_ENGLISH, *regional, *_ENGLISH_LAST)).replace("^", "")
     # a consonant that is a syllable
     return re.sub("(\\S)\u0329", r"ᵊ\1", said)
 

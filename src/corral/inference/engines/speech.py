@@ -39,12 +39,16 @@ def speak(job: Job, rate: int, say: Callable[[str], Samples], longest: int = 300
 
 
 def chosen(job: Job, voices: Iterable[str]) -> str:
-    """The voice that `job` asks for, or the first. Raises Refused with the list where there is no such voice."""
+    """The voice that `job` asks for, or the first. Raises Refused with the list where there is no such voice.
+
+    The last part of a name will do: OpenAI's voices are called alloy and nova, Kokoro's af_alloy and af_nova.
+    """
     names = list(voices)
     wanted = job.params.get("voice") or names[0]
-    if wanted not in names:
-        raise Refused(f"This model has no voice {wanted!r}; it has: {', '.join(names)}.")
-    return str(wanted)
+    for name in names:
+        if wanted in (name, name.rpartition("_")[2]):
+            return name
+    raise Refused(f"This model has no voice {wanted!r}; it has: {', '.join(names)}.")
 
 
 def session(file: Path) -> onnxruntime.InferenceSession:

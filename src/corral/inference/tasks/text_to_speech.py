@@ -81,7 +81,7 @@ TASK = base.Task(
     _request,
     _examples,
     knobs=(
-        base.Knob("voice", "Voice", libraries=("kokoro", "piper")),
+        base.Knob("voice", "Voice", libraries=("kokoro",)),
         base.Knob("speed", "Speed", 0.5, 2, 0.05, 1, libraries=("kokoro", "piper", "transformers")),
     ),
     client='client.text_to_speech("Welcome to the hub.")',
