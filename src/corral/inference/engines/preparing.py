@@ -150,17 +150,18 @@ def _transformers(said: Mapping[str, Any], usual: Preparation) -> Preparation:
     if said.get("do_center_crop") and cut:
         wide = new.width
         share, stretched = min(1.0, cut / wide), not short
-        new = replace(new, width=cut, height=crop_height or cut, crop=share, stretched=stretched, pad=None)
+        new = replace(new, width=cut, height=crop_height or cut, crop=share, stretched=stretched)
     elif short:
         # the shorter side is fitted and nothing is said of cutting: the shape is kept by cutting all the same
         new = replace(new, crop=1.0)
-    if said.get("do_pad") is not None:
-        value = said.get("pad_value", usual.pad)
-        fill = int(value) if isinstance(value, int | float) and 0 <= value <= 255 else 114
-        new = replace(new, pad=fill if said["do_pad"] else None, corner=said.get("pad_position") == "corner")
+    value = said.get("pad_value", 114)
+    fill = int(value) if isinstance(value, int | float) and 0 <= value <= 255 else 114
+    new = replace(new, pad=fill if said.get("do_pad") else None, corner=said.get("pad_position") == "corner")
     factor = said.get("rescale_factor", 1 / 255)
     whole = said.get("do_rescale") is False or not isinstance(factor, int | float)
-    plain = said.get("do_normalize") is False
+    # MobileViT's files name a mean that it does not use
+    unused = "MobileViT" in str(said.get("image_processor_type"))
+    plain = said.get("do_normalize", False if unused else None) is False
     return replace(
         new,
         factor=1.0 if whole else float(factor),

@@ -39,7 +39,10 @@ class TimmClassification(Engine):
         self._labels = _labels(config, own)
 
     def run(self, job: Job) -> Any:
-        return self.run_many([job])[0]
+        [result] = self.run_many([job])
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     def run_many(self, jobs: Sequence[Job]) -> list[Any]:
         results: list[Any] = [None] * len(jobs)
@@ -56,8 +59,6 @@ class TimmClassification(Engine):
                 logits = self._model(torch.stack(list(values.values())).to(device())).float().cpu()
             for i, row in zip(values, logits, strict=True):
                 results[i] = ranked(row.numpy(), jobs[i].params, lambda place: label(self._labels, place))
-        if len(jobs) == 1 and isinstance(results[0], Refused):
-            raise results[0]
         return results
 
 

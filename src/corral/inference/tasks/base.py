@@ -19,6 +19,7 @@ from corral.inference.calls import Request
 PICTURES: list[dict[str, Any]] = [
     {"inputs": {"src": "/static/example-cat.jpg"}, "example_title": "A cat"},
     {"inputs": {"src": "/static/example-coffee.jpg"}, "example_title": "A cup of coffee"},
+    {"inputs": {"src": "/static/example-astronaut.jpg"}, "example_title": "An astronaut"},
 ]
 SOUNDS: list[dict[str, Any]] = [{"inputs": {"src": "/static/example-speech.flac"}, "example_title": "A sentence"}]
 
