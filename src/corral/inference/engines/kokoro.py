@@ -40,7 +40,10 @@ class Kokoro(Engine):
         self._voices = voices.kokoro(f.relative_to(folder).as_posix() for f in folder.glob("voices/*.bin"))
         self._vocabulary = _vocabulary(folder)
         self._session = session(folder / options["onnx"])
-        self._tokens = self._session.get_inputs()[0].name
+        kinds = {one.name: one.type for one in self._session.get_inputs()}
+        # exports differ
+        self._tokens = "input_ids" if "input_ids" in kinds else "tokens"
+        self._speed = np.int32 if "int32" in kinds.get("speed", "") else np.float32
         self._style = lru_cache(8)(self._read_style)
 
     def run(self, job: Job) -> Any:
@@ -78,7 +81,7 @@ class Kokoro(Engine):
         given = {
             self._tokens: np.array([[0, *ids, 0]], np.int64),
             "style": style[min(len(ids), len(style) - 1)].reshape(1, STYLE),
-            "speed": np.array([speed], np.float32),
+            "speed": np.array([speed], self._speed),
         }
         return np.asarray(self._session.run(None, given)[0], np.float32).reshape(-1)
 

@@ -53,7 +53,7 @@ def sentences(text: str, longest: int = 300) -> list[str]:
     before = ""
     for part in re.split(r"(?<=[.!?…。！？])(?:[\"'”’)]*\s+)|(\n)|(?<=[。！？])", text):
         before = f"{before} {(part or '').strip()}".strip()
-        if part == "\n" or not _SHORT.search(before):
+        if part == "\n" or not _SHORT.search(before[-8:]):
             found += _shorter(before, longest)
             before = ""
     return [*found, *_shorter(before, longest)]

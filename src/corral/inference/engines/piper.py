@@ -78,8 +78,11 @@ class Piper(Engine):
     def _read(self, voice: str) -> tuple[onnxruntime.InferenceSession, dict[str, Any]]:
         file = self._folder / self._voices[voice]
         config = json.loads(file.with_name(f"{file.name}.json").read_text(encoding="utf-8"))
-        if not isinstance(config, dict) or not isinstance(config.get("phoneme_id_map"), dict):
-            raise Refused(f"{file.name}.json has no 'phoneme_id_map', as Piper's configurations do.", 501)
+        known = config.get("phoneme_id_map") if isinstance(config, dict) else None
+        if not isinstance(known, dict) or not {_PAD, _BEGIN, _END} <= known.keys():
+            raise Refused(f"{file.name}.json has no 'phoneme_id_map' as Piper's configurations have.", 501)
+        if not isinstance(config.get("audio"), dict) or not isinstance(config["audio"].get("sample_rate"), int):
+            raise Refused(f"{file.name}.json does not say the sound's 'sample_rate' under 'audio'.", 501)
         return session(file), config
 
 

@@ -13,7 +13,7 @@ import onnxruntime
 from corral.inference.calls import Media
 from corral.inference.engines import phonemes
 from corral.inference.engines.base import Job, Refused
-from corral.inference.engines.sounds import Samples, encoded
+from corral.inference.engines.sounds import RATES, Samples, encoded
 
 #: seconds of silence between two sentences
 PAUSE = 0.25
@@ -22,6 +22,8 @@ PAUSE = 0.25
 def speak(job: Job, rate: int, say: Callable[[str], Samples], longest: int = 300) -> Media:
     """The text of `job` as a sound. `say` gives the samples (full scale is 1) of a sentence of `longest` characters or
     fewer."""
+    if not RATES[0] <= rate <= RATES[1]:
+        raise Refused(f"This model's sound has {rate} samples a second, which no player can play.", 501)
     parts = phonemes.sentences(job.params["text"], longest)
     pause = np.zeros(int(PAUSE * rate), np.float32)
     said: list[Samples] = []
