@@ -31,7 +31,7 @@ from corral.core.errors import BadRequest, NotSupported
 from corral.inference.calls import Event, Failure, Result, Token
 from corral.inference.calls import Request as Asked
 from corral.inference.models import Model
-from corral.inference.tasks import TASKS, text_generation
+from corral.inference.tasks import TASKS, drawing, text_generation
 from corral.inference.tasks.base import Body, Task
 from corral.inference.widget import describe
 
@@ -79,16 +79,19 @@ def _task(model: Model, raw: bytes, asked: str | None) -> tuple[Task, Body]:
     found = model.detection
     if found.engine is None or found.task not in TASKS:
         raise NotSupported(found.problem)
-    task = TASKS[found.task]
-    plain = task.takes_bytes and raw.lstrip()[:1] != b"{"
+    tasks = (found.task, *found.also)
+    takes_bytes = any(TASKS[one].takes_bytes for one in tasks if asked in (None, one))
+    plain = takes_bytes and raw.lstrip()[:1] != b"{"
     body = Body(data=raw) if plain else Body(value=json_object(raw))
     if found.engine == "embedding" and asked in (None, *_TWINS):
         # these two run on the same models; which one is meant shows in the input, as it did at Hugging Face
         pair = isinstance(body.value.get("inputs"), dict)
         return TASKS[asked or _TWINS[not pair]], body
-    if asked not in (None, task.name):
-        raise BadRequest(f"{model.name} is for {task.name}, not for {asked}.")
-    return task, body
+    if asked not in (None, *tasks):
+        raise BadRequest(f"{model.name} is for {' and '.join(tasks)}, not for {asked}.")
+    if asked is None and found.also:
+        asked = drawing.meant(tasks, body)
+    return TASKS[asked or found.task], body
 
 
 _TWINS = ("sentence-similarity", "feature-extraction")

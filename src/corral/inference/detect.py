@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from corral.inference import signs, voices
+from corral.inference import pipelines, signs, voices
 from corral.inference.libraries import KNOWN, LIBRARIES, Library, runnable_tasks
 
 #: the small files to hand to `detect`, parsed, under these names, where the repository has them
@@ -44,6 +44,8 @@ class Detection:
     choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: what the engine is told beside the folder, for example which GGUF file to read
     options: tuple[tuple[str, str], ...] = ()
+    #: other tasks that the same weights do, when their name is in the path
+    also: tuple[str, ...] = ()
 
 
 #: models that hear, of whose classes the name does not tell it
@@ -161,6 +163,8 @@ def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collectio
     tags = [t for t in _list(card.get("tags")) if isinstance(t, str)]
     config = _mapping(configs.get("config.json"))
     library = _library(card, config, names, tags)
+    if library == "diffusers":
+        return _pipeline(card, configs, names)
     task, reason = _task(card, config, names, tags, library, configs)
     library = _readable(library, task, names)
     engine, problem = _engine(task, library, config, names)
@@ -194,6 +198,31 @@ def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collectio
     )
 
 
+def _pipeline(card: Mapping[str, Any], configs: Mapping[str, Any], names: frozenset[str]) -> Detection:
+    found = pipelines.examine(
+        card, _mapping(configs.get("model_index.json")), _mapping(configs.get("config.json")), names
+    )
+    engine = LIBRARIES["diffusers"].engines.get(found.task or "")
+    variant = "" if found.lora else pipelines.variant(names)
+    base = _base(card, configs, "diffusers", names) if found.lora else None
+    problem = found.problem
+    if found.lora and base is None:
+        problem = "It is a LoRA adapter, and its card does not name the model that it is for, as base_model."
+    elif not problem and engine is None:
+        problem = f"Corral does not run diffusers models for {found.task} yet."
+    return Detection(
+        found.task,
+        "diffusers",
+        found.reason,
+        None if problem else engine,
+        problem,
+        base=base,
+        choices=(("scheduler", found.schedulers),) if found.schedulers else (),
+        options=tuple((name, value) for name, value in (("lora", found.lora), ("variant", variant)) if value),
+        also=found.also,
+    )
+
+
 def on_base(found: Detection, base: Detection) -> Detection:
     """An adapter on its base: the task is the base's where the adapter names none."""
     task, reason = found.task, found.reason
@@ -206,8 +235,20 @@ def on_base(found: Detection, base: Detection) -> Detection:
     if engine is None:
         problem = f"Corral does not run {found.library} adapters for {task} yet."
         return replace(found, task=task, reason=reason, engine=None, problem=problem)
+    if found.library == "diffusers" and base.library != "diffusers":
+        problem = f"It adapts {found.base}, which is no model of diffusers."
+        return replace(found, task=task, reason=reason, engine=None, problem=problem)
     chats = task == "text-generation" and (found.conversational or base.conversational)
-    return replace(found, task=task, reason=reason, engine=engine, problem="", conversational=chats)
+    return replace(
+        found,
+        task=task,
+        reason=reason,
+        engine=engine,
+        problem="",
+        conversational=chats,
+        choices=found.choices or base.choices,
+        also=tuple(one for one in (base.task or "", *base.also) if found.library == "diffusers" and one != task),
+    )
 
 
 def _base(

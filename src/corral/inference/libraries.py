@@ -59,10 +59,13 @@ LIBRARIES: dict[str, Library] = {
             "zero-shot-classification": "sequence-classification",
         },
     ),
+    # what a repository of it is for, and which files are its weights: `pipelines`
     "diffusers": Library(
         weights=_files(r"[^/]+/(diffusion_pytorch_)?model[^/]*\.safetensors"),
-        sign=_files(r"model_index\.json|unet/config\.json"),
+        adapter=_files(r"[^/]+\.safetensors"),
+        sign=_files(r"model_index\.json|unet/config\.json|pytorch_lora_weights\.safetensors"),
         task="text-to-image",
+        engines={"text-to-image": "diffusion", "image-to-image": "diffusion", "inpainting": "diffusion"},
     ),
     "peft": Library(
         weights=_files(r"adapter_model\.safetensors"),

@@ -19,6 +19,7 @@ from sqlalchemy import select
 from corral.context import Context
 from corral.core.errors import HubError
 from corral.core.ids import RepoId, RepoType
+from corral.inference import pipelines
 from corral.inference.detect import CONFIG_FILES, Detection, detect, on_base
 from corral.inference.libraries import LIBRARIES
 from corral.repos import lookup, read
@@ -206,6 +207,9 @@ def _small(ctx: Context, repo: lookup.Repo, commit: str, path: str, limit: int) 
 
 def _weights(entries: list[Entry], found: Detection) -> int:
     options = dict(found.options)
+    if found.library == "diffusers":
+        read = {options["lora"]} if "lora" in options else pipelines.weights([e.path for e in entries])
+        return sum(e.size for e in entries if e.path in read)
     if chosen := options.get("gguf") or options.get("onnx") or options.get("graph"):
         # the weights of large ONNX graphs lie in files beside them, whose names begin like theirs
         return sum(e.size for e in entries if e.path.startswith(chosen))
@@ -219,6 +223,8 @@ def _growth(found: Detection, config: Any) -> float:
         # four bits or so become 32
         return 8.0
     stored = config.get("dtype", config.get("torch_dtype")) if isinstance(config, Mapping) else None
+    if found.library == "diffusers":
+        stored = {"fp16": "float16", "bf16": "bfloat16"}.get(dict(found.options).get("variant", ""))
     # half precision is widened on processors that are slow in it
     return 2.4 if stored in ("bfloat16", "float16") else 1.2
 

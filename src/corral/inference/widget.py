@@ -52,6 +52,8 @@ def describe(service: InferenceService, model: Model) -> dict[str, Any]:
 
 
 def _fits(one: Input | Knob, model: Model) -> bool:
+    if isinstance(one, Knob) and one.adapter and model.base is None:
+        return False
     # what the model has choices of its own for, it has
     own = isinstance(one, Knob) and one.name in dict(model.detection.choices)
     return own or not one.libraries or model.detection.library in one.libraries

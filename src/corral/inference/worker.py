@@ -120,7 +120,7 @@ class _Worker:
                     more = self._asked.get(timeout=left) if left > 0 else self._asked.get_nowait()
                 except queue.Empty:
                     break
-                if more.message["run"] != batch[0].message["run"]:
+                if not _alike(engine, more, batch[0]):
                     held = more
                     break
                 batch.append(more)
@@ -211,6 +211,11 @@ class _Worker:
             self._wire.send(message, data)
         except OSError:
             os._exit(0)
+
+
+def _alike(engine: Engine, one: _Asked, other: _Asked) -> bool:
+    mine, its = (engine.together(asked.message["run"], asked.message["params"]) for asked in (one, other))
+    return mine is not None and mine == its
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from corral.inference.engines.base import Engine
 ENGINES = {
     "audio-classification": ("corral.inference.engines.audio_classification", "AudioClassification"),
     "depth-estimation": ("corral.inference.engines.picture_pipelines", "DepthEstimation"),
+    "diffusion": ("corral.inference.engines.diffusion", "Diffusion"),
     "embedding": ("corral.inference.engines.embedding", "Embedding"),
     "faster-whisper": ("corral.inference.engines.faster_whisper", "FasterWhisper"),
     "fill-mask": ("corral.inference.engines.fill_mask", "FillMask"),

@@ -60,8 +60,12 @@ class Engine:
         raise NotImplementedError
 
     def run_many(self, jobs: Sequence[Job]) -> list[Any]:
-        """A result for each of `jobs`, which have the same `op`; an exception in its place where one is refused."""
+        """A result for each of `jobs`, which go `together`; an exception in its place where one is refused."""
         raise NotImplementedError
+
+    def together(self, op: str, params: dict[str, Any]) -> Any:
+        """Only jobs for which this is equal go into one batch; a job for which it is None stays alone."""
+        return op
 
     def close(self) -> None:
         """The worker ends: let go of what would outlive it."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from corral.inference.calls import Media
 from corral.inference.engines.base import Refused
@@ -59,14 +60,27 @@ def fitting(image: Image.Image) -> Iterator[None]:
         raise Refused(f"This model cannot take a picture of {size} pixels: send a larger one.") from error
 
 
-def png(image: Image.Image) -> Media:
-    """A picture as an answer."""
-    return Media(_bytes(image), "image/png", {"width": image.width, "height": image.height})
+def holes(data: bytes, what: str) -> Image.Image | None:
+    """White where a picture is transparent and black elsewhere ("L"); None where it is transparent nowhere.
+
+    Raises Refused as `picture` does.
+    """
+    picture(data, what)
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        alpha = _upright(image).convert("RGBA").getchannel("A")
+    found = ImageOps.invert(alpha).point(lambda value: 255 * (value > 127))
+    return found if found.getbbox() else None
+
+
+def png(image: Image.Image, notes: Mapping[str, str] | None = None) -> Media:
+    """A picture as an answer, with `notes` written into the file."""
+    about = {"width": image.width, "height": image.height}
+    return Media(_bytes(image, notes or {}), "image/png", about)
 
 
 def base64_png(image: Image.Image) -> str:
     """A picture inside of a JSON answer."""
-    return base64.b64encode(_bytes(image)).decode()
+    return base64.b64encode(_bytes(image, {})).decode()
 
 
 def _opened(data: bytes, what: str) -> Image.Image:
@@ -98,8 +112,11 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _bytes(image: Image.Image) -> bytes:
+def _bytes(image: Image.Image, notes: Mapping[str, str]) -> bytes:
     out = io.BytesIO()
+    chunks = PngInfo()
+    for name, text in notes.items():
+        chunks.add_text(name, text)
     # the fastest compression: size hardly matters on the way to a browser, time does
-    image.save(out, "PNG", compress_level=1)
+    image.save(out, "PNG", compress_level=1, pnginfo=chunks)
     return out.getvalue()

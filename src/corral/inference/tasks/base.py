@@ -73,6 +73,7 @@ class Knob:
 
     `name` is its member of the body's `parameters`. With no `preset` the model decides. `Detection.choices` may give
     it choices of the model's own (voices). `libraries` are those whose models have it; all do where it is empty.
+    Only models that adapt another one have an `adapter` knob.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Knob:
     preset: float | str | None = None
     choices: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
+    adapter: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from corral.core.errors import BadRequest
 from corral.inference.calls import Request
-from corral.inference.tasks import base
+from corral.inference.tasks import base, text_to_image
 
 _DIFFUSERS = ("diffusers",)
 #: a side of the answer, pixels
@@ -20,16 +20,9 @@ LARGEST = 8192
 
 def _request(body: base.Body) -> Request:
     values = body.parameters if body.value else {}
-    params = base.numbered(
-        values,
-        num_inference_steps=(1, 1000),
-        guidance_scale=(0.0, 100.0),
-        strength=(0.0, 1.0),
-        seed=(0, 2**53),
-    )
-    for name in ("prompt", "negative_prompt"):
-        if values.get(name) is not None:
-            params[name] = base.text(values[name], f"'{name}'")
+    params = text_to_image.drawn(values) | base.numbered(values, strength=(0.0, 1.0))
+    if values.get("prompt") is not None:
+        params["prompt"] = text_to_image.prompt(values["prompt"], "'prompt'")
     if (size := values.get("target_size")) is not None:
         if not isinstance(size, Mapping):
             raise BadRequest("'target_size' must be an object with 'width' and 'height'.")
@@ -65,10 +58,8 @@ TASK = base.Task(
     _examples,
     knobs=(
         base.Knob("negative_prompt", "What not to draw", libraries=_DIFFUSERS),
-        base.Knob("strength", "How much to change", 0, 1, 0.05, 0.8, libraries=_DIFFUSERS),
-        base.Knob("guidance_scale", "How closely to follow the prompt", 0, 20, 0.5, libraries=_DIFFUSERS),
-        base.Knob("num_inference_steps", "Steps", 1, 100, 1, libraries=_DIFFUSERS),
-        base.Knob("seed", "Seed", 0, 2**32 - 1, 1, libraries=_DIFFUSERS),
+        base.Knob("strength", "How much to change", 0, 1, 0.05, libraries=_DIFFUSERS),
+        *text_to_image.KNOBS,
     ),
     client='client.image_to_image("picture.jpg").save("larger.png")',
 )
