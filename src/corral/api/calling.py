@@ -23,19 +23,22 @@ from corral.inference.calls import Call, Event, Failure, Media, Progress, Result
 from corral.inference.calls import Request as Asked
 from corral.inference.models import Model
 from corral.inference.service import InferenceService
+from corral.repos.lookup import Right
 
 #: bytes of a request, pictures among them
 MAX_BODY = 32 * 2**20
 #: seconds between two looks at a call's place in the queue
 _LOOK = 0.5
-_SSE = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+SSE = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
-async def find(request: Request, ctx: Context, model_id: str) -> tuple[InferenceService, Model]:
-    """The service and the model, as the caller may see it. Raises RepoNotFound."""
+async def find(
+    request: Request, ctx: Context, model_id: str, right: Right = Right.DOWNLOAD
+) -> tuple[InferenceService, Model]:
+    """The service and the model, for a caller who may run it. Raises RepoNotFound, GatedRepo."""
     service: InferenceService = request.app.state.inference
     rid = RepoId.parse(RepoType.MODEL, model_id)
-    return service, await run_sync(service.models.find, ctx, rid)
+    return service, await run_sync(partial(service.models.find, ctx, rid, right=right))
 
 
 async def submit(
@@ -86,7 +89,7 @@ def _follow(call: Call) -> asyncio.Queue[Event]:
 async def _next(request: Request, queue: asyncio.Queue[Event], call: Call) -> Event:
     """The next event; the call is cancelled when the caller goes away before it. The body has been read."""
     coming = asyncio.ensure_future(queue.get())
-    leaving = asyncio.ensure_future(_left(request))
+    leaving = asyncio.ensure_future(left(request))
     try:
         await asyncio.wait({coming, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if coming.done():
@@ -101,7 +104,7 @@ async def _next(request: Request, queue: asyncio.Queue[Event], call: Call) -> Ev
         await asyncio.gather(coming, leaving, return_exceptions=True)
 
 
-async def _left(request: Request) -> None:
+async def left(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
@@ -167,7 +170,7 @@ async def told(service: InferenceService, model: Model, call: Call, shape: Calla
             # does nothing to a call that is done; else the caller has gone away
             call.cancel()
 
-    return StreamingResponse(lines(), media_type="text/event-stream", headers=_SSE)
+    return StreamingResponse(lines(), media_type="text/event-stream", headers=SSE)
 
 
 def _shown(result: Result, value: Any) -> dict[str, Any]:
@@ -217,4 +220,4 @@ async def streamed(request: Request, call: Call, shape: Any) -> Response:
             # does nothing to a call that is done; else the caller has gone away
             call.cancel()
 
-    return StreamingResponse(lines(), media_type="text/event-stream", headers=_SSE)
+    return StreamingResponse(lines(), media_type="text/event-stream", headers=SSE)

@@ -44,6 +44,8 @@ class Detection:
     choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: what the engine is told beside the folder, for example which GGUF file to read
     options: tuple[tuple[str, str], ...] = ()
+    #: it brings program code, which runs with it
+    code: bool = False
     #: other tasks that the same weights do, when their name is in the path
     also: tuple[str, ...] = ()
 
@@ -153,11 +155,19 @@ _ONNX_ORDER = ("quantized", "int8", "uint8", "q8", "", "fp16", "q4", "bnb4")
 _PACKED = frozenset({"onnx", "transformers.js", "tflite", "tf-lite", "litert"})
 
 
-def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collection[str]) -> Detection:
+#: files whose `auto_map` names classes in the repository's own Python files (transformers, "Custom models")
+_NAMES_CODE = ("config.json", "tokenizer_config.json", "preprocessor_config.json")
+_CODE = "This model brings its own program code: its owner can let it run, in the sandbox, in the settings."
+
+
+def detect(
+    card: Mapping[str, Any], configs: Mapping[str, Any], files: Collection[str], *, runs_code: bool = False
+) -> Detection:
     """What the model is for, and what would run it.
 
     `card` is the front matter of README.md, `configs` the parsed `CONFIG_FILES`, `files` all paths. Parts that are not
-    of the form they should have are passed over: a repository may hold anything.
+    of the form they should have are passed over: a repository may hold anything. `runs_code` says that its owner lets
+    the program code run that it brings.
     """
     names = frozenset(files)
     tags = [t for t in _list(card.get("tags")) if isinstance(t, str)]
@@ -167,7 +177,8 @@ def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collectio
         return _pipeline(card, configs, names)
     task, reason = _task(card, config, names, tags, library, configs)
     library = _readable(library, task, names)
-    engine, problem = _engine(task, library, config, names)
+    code = any("auto_map" in _mapping(configs.get(name)) for name in _NAMES_CODE)
+    engine, problem = _engine(task, library, names, refused=code and not runs_code)
     options: tuple[tuple[str, str], ...] = ()
     if engine and library == "gguf":
         options = (("gguf", _choose_gguf(names)),)
@@ -195,6 +206,7 @@ def detect(card: Mapping[str, Any], configs: Mapping[str, Any], files: Collectio
         _base(card, configs, library, names),
         signs.languages(tokenizer) if task == "translation" else _choices(library, config, names),
         options,
+        code=code and engine is not None,
     )
 
 
@@ -351,8 +363,9 @@ _SPECIFIC = tuple(ending for ending, _ in _ARCHITECTURES if ending != "ForCausal
 
 
 def _engine(
-    task: str | None, library: str | None, config: Mapping[str, Any], names: frozenset[str]
+    task: str | None, library: str | None, names: frozenset[str], *, refused: bool
 ) -> tuple[str | None, str]:
+    """(engine, why there is none); `refused` is the code that the model brings."""
     if task is None:
         return None, "Corral cannot tell what this model is for: name its task in the card, as pipeline_tag."
     if task not in runnable_tasks():
@@ -361,8 +374,8 @@ def _engine(
     engine = row.engines.get(task) if row else None
     if row is None or engine is None:
         return None, f"Corral does not run {library or 'transformers'} models for {task} yet."
-    if "auto_map" in config and not _weak(row):
-        return None, "This model brings its own program code, which Corral does not run."
+    if refused and not _weak(row):
+        return None, _CODE
     if not _first(row.weights, names):
         if any(n.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl", ".joblib")) for n in names):
             return None, f"Its weights are pickle files, which can run code when they are read: add them as {row.safe}."

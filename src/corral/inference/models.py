@@ -23,7 +23,7 @@ from corral.inference import pipelines
 from corral.inference.detect import CONFIG_FILES, Detection, detect, on_base
 from corral.inference.libraries import LIBRARIES
 from corral.repos import lookup, read
-from corral.repos.lookup import RepoMoved
+from corral.repos.lookup import RepoMoved, Right
 from corral.repos.read import Entry
 from corral.storage import schema as t
 
@@ -56,13 +56,19 @@ class Model:
     base: Model | None = None
 
     @property
+    def runs_code(self) -> bool:
+        """Whether program code of a repository runs with it."""
+        return self.detection.code or (self.base is not None and self.base.detection.code)
+
+    @property
     def folder(self) -> str:
         """The name of the folder that its own files are laid down in."""
         return f"{self.repo_id}-{self.commit}"
 
     @property
     def key(self) -> str:
-        return f"{self.folder}-on-{self.base.key}" if self.base else self.folder
+        own = f"{self.folder}-code" if self.detection.code else self.folder
+        return f"{own}-on-{self.base.key}" if self.base else own
 
     @property
     def folders(self) -> list[str]:
@@ -84,20 +90,23 @@ class Models:
     def __init__(self, folder: Path, read_card: ReadCard) -> None:
         self._folder = folder
         self._read_card = read_card
-        self._known: OrderedDict[tuple[int, str], Model] = OrderedDict()
+        self._known: OrderedDict[tuple[int, str, bool], Model] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, ctx: Context, rid: RepoId, revision: str = "main") -> Model:
-        """The model as `ctx`'s actor may see it. Raises RepoNotFound, RepoMoved, RevisionNotFound."""
-        return self._on_base(ctx, self._find(ctx, rid, revision))
+    def find(self, ctx: Context, rid: RepoId, revision: str = "main", right: Right = Right.READ) -> Model:
+        """The model as `ctx`'s actor may see it, or with Right.DOWNLOAD may run it.
 
-    def _on_base(self, ctx: Context, model: Model) -> Model:
+        Raises RepoNotFound, RepoMoved, GatedRepo, RevisionNotFound.
+        """
+        return self._on_base(ctx, self._find(ctx, rid, right, revision), right)
+
+    def _on_base(self, ctx: Context, model: Model, right: Right) -> Model:
         """An adapter with its base, found anew for each caller: not everybody may see it."""
         found = model.detection
         if found.base is None:
             return model
         try:
-            base = self._base(ctx, RepoId.parse(RepoType.MODEL, found.base))
+            base = self._base(ctx, RepoId.parse(RepoType.MODEL, found.base), right)
         except HubError:
             problem = f"It adapts {found.base}, which is not on this hub: upload or mirror that model as well."
             return replace(model, detection=replace(found, engine=None, problem=problem))
@@ -112,22 +121,22 @@ class Models:
             base=base,
         )
 
-    def _base(self, ctx: Context, rid: RepoId) -> Model:
+    def _base(self, ctx: Context, rid: RepoId, right: Right) -> Model:
         try:
-            return self._find(ctx, rid)
+            return self._find(ctx, rid, right)
         except RepoMoved as moved:
-            return self._find(ctx, moved.new)
+            return self._find(ctx, moved.new, right)
 
-    def _find(self, ctx: Context, rid: RepoId, revision: str = "main") -> Model:
-        repo = lookup.find(ctx, rid)
+    def _find(self, ctx: Context, rid: RepoId, right: Right, revision: str = "main") -> Model:
+        repo = lookup.find(ctx, rid, right)
         commit = read.commit_of(ctx, repo, revision)
         with self._lock:
-            known = self._known.get((repo.id, commit))
+            known = self._known.get((repo.id, commit, repo.runs_code))
         if known is not None and known.name == repo.full_name:
             return known
         model = self._examine(ctx, repo, commit)
         with self._lock:
-            self._known[repo.id, commit] = model
+            self._known[repo.id, commit, repo.runs_code] = model
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         return model
@@ -146,7 +155,7 @@ class Models:
                 except (ValueError, RecursionError):
                     # a file that is no JSON tells nothing
                     continue
-        found = detect(card, configs, names)
+        found = detect(card, configs, names, runs_code=repo.runs_code)
         size = _weights(entries, found)
         widget = card.get("widget")
         return Model(

@@ -136,6 +136,8 @@ class InferenceService:
     def _worker_for(self, ctx: Context, model: Model) -> Worker:
         if model.detection.engine is None:
             raise NotSupported(model.detection.problem)
+        if model.runs_code and (weakness := self._runner.weakness()):
+            raise NotSupported(f"{model.name} brings program code, which runs in a sandbox only: {weakness}.")
         if model.memory > self.budget:
             raise NotSupported(
                 f"{model.name} needs about {_gib(model.memory)} of memory and this hub gives {_gib(self.budget)} to "

@@ -238,6 +238,8 @@ class Worker:
             # the hub answers first when both want the processor
             nice=5,
             sandbox=Sandbox(read=[folder for folder in (self._laid.folder, self._laid.base) if folder]),
+            # a repository's own code never runs in the open
+            isolate=self.model.runs_code,
         )
 
     def _follow(self, laid: Laid) -> None:
@@ -245,7 +247,9 @@ class Worker:
         found = self.model.detection
         if wire is None:
             return
-        options = dict(found.options) | {"name": self.model.name} | ({"base": str(laid.base)} if laid.base else {})
+        options: dict[str, Any] = dict(found.options) | {"name": self.model.name, "code": self.model.runs_code}
+        if laid.base:
+            options["base"] = str(laid.base)
         wire.send({"op": "load", "id": 0, "engine": found.engine, "folder": str(laid.folder), "options": options})
         with suppress(EOFError, OSError, ValueError):
             while True:
