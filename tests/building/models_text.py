@@ -138,7 +138,7 @@ def _names(folder: Path) -> None:
     labels = ("O", "B-PER", "I-PER", "B-LOC")
     model = _bare("BertForTokenClassification", **_named(*labels))
     head = model.classifier
-    head.bias.data.copy_(torch.tensor([10.0, 0, 0, 0]))
+    head.bias.data.copy_(torch.tensor([25.0, 0, 0, 0]))
     head.weight.data.zero_()
     for row, letter in ((1, "A"), (2, "a"), (3, "B")):
         head.weight.data[row] = _letter(model, folder, letter)
@@ -223,8 +223,12 @@ def _m2m(folder: Path) -> None:
         encoder_ffn_dim=32,
         decoder_ffn_dim=32,
         max_position_embeddings=128,
+        tie_word_embeddings=False,
     )
-    M2M100ForConditionalGeneration(config).save_pretrained(folder)
+    model = M2M100ForConditionalGeneration(config)
+    # what it writes depends on the language that it starts with
+    model.model.decoder.embed_tokens.weight.data *= 50
+    model.save_pretrained(folder)
 
 
 KINDS: dict[str, Callable[[Path], None]] = {

@@ -60,6 +60,12 @@ async def infer_task(request: Request, ctx: Ctx, owner: str, name: str, task: st
     return await _infer(request, ctx, f"{owner}/{name}", task)
 
 
+@router.post("/inference/{owner:seg}/{name:seg}/rerank")
+async def rerank(request: Request, ctx: Ctx, owner: str, name: str) -> Response:
+    """As above for text-ranking: where clients of text-embeddings-inference send `{"query", "texts"}`."""
+    return await _infer(request, ctx, f"{owner}/{name}", "text-ranking")
+
+
 async def _infer(request: Request, ctx: Context, model_id: str, asked: str | None) -> Response:
     raw = await whole_body(request)
     service, model = await find(request, ctx, model_id)
@@ -87,6 +93,9 @@ def _task(model: Model, raw: bytes, asked: str | None) -> tuple[Task, Body]:
         # these two run on the same models; which one is meant shows in the input, as it did at Hugging Face
         pair = isinstance(body.value.get("inputs"), dict)
         return TASKS[asked or _TWINS[not pair]], body
+    if found.engine == "sequence-classification" and asked in _VERDICTS:
+        # any of these may be asked; the engine refuses what a model's labels do not allow
+        return TASKS[asked], body
     if asked not in (None, *tasks):
         raise BadRequest(f"{model.name} is for {' and '.join(tasks)}, not for {asked}.")
     if asked is None and found.also:
@@ -95,6 +104,7 @@ def _task(model: Model, raw: bytes, asked: str | None) -> tuple[Task, Body]:
 
 
 _TWINS = ("sentence-similarity", "feature-extraction")
+_VERDICTS = ("text-classification", "zero-shot-classification", "text-ranking")
 
 
 def _waits(request: Request, body: Body) -> bool:

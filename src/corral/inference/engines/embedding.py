@@ -20,26 +20,38 @@ from corral.inference.engines.texts import Part, TextEngine, Texts
 
 Layer = Callable[[torch.Tensor], torch.Tensor]
 
+#: ways to make one vector of those of all tokens, by the flags of sentence-transformers before 6
+_POOLINGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+
 
 class Embedding(TextEngine):
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         modules = _json(folder / "modules.json", [])
-        root = folder / next((m["path"] for m in modules if m["type"].endswith("Transformer")), "")
+        root = _within(folder, next((m["path"] for m in modules if m["type"].endswith("Transformer")), ""))
         self.texts = Texts(root, AutoModel)
         settings = _json(root / "sentence_bert_config.json", {})
         self.texts.longest = min(self.texts.longest, settings.get("max_seq_length") or self.texts.longest)
-        self._prompts: dict[str, str] = _json(folder / "config_sentence_transformers.json", {}).get("prompts", {})
-        self._pooling: dict[str, Any] | None = None
+        own = _json(folder / "config_sentence_transformers.json", {})
+        self._prompts: dict[str, str] = own.get("prompts") or {}
+        self._default = own.get("default_prompt_name")
+        self._pooling: list[str] | None = None
         self._layers: list[Layer] = []
         for module in modules:
-            self._add(module["type"].rpartition(".")[2], folder / module["path"])
+            self._add(module["type"].rpartition(".")[2], _within(folder, module["path"]))
 
     def _add(self, kind: str, folder: Path) -> None:
         match kind:
             case "Transformer":
                 pass
             case "Pooling":
-                self._pooling = _json(folder / "config.json", {})
+                self._pooling = _poolings(_json(folder / "config.json", {}))
             case "Normalize":
                 self._layers.append(lambda x: torch.nn.functional.normalize(x, dim=-1))
             case "Dense":
@@ -60,7 +72,7 @@ class Embedding(TextEngine):
         if name is not None and name not in self._prompts:
             known = ", ".join(sorted(self._prompts)) or "none"
             raise Refused(f"This model has no prompt {name!r}; it has: {known}.")
-        prompt = self._prompts.get(name, "") if name else ""
+        prompt = self._prompts.get(name or self._default or "", "")
         self.texts.tokenizer.truncation_side = params.get("truncation_direction") or "right"
         rows = self.texts.rows([prompt + text for text in texts], truncation=params.get("truncate") is not False)
         longest = self.texts.longest
@@ -72,7 +84,7 @@ class Embedding(TextEngine):
         if self._pooling is None and op == "features":
             # one vector for each token, as transformers' own feature-extraction pipeline gives
             return [hidden[m] for hidden, m in zip(output.last_hidden_state, mask, strict=True)]
-        vectors: Iterable[torch.Tensor] = _pool(output, mask, self._pooling or {"pooling_mode_mean_tokens": True})
+        vectors: Iterable[torch.Tensor] = _pool(output, mask, self._pooling or ["mean"])
         return vectors
 
     def answer(self, job: Job, parts: list[Part], kept: list[torch.Tensor]) -> Any:
@@ -96,36 +108,57 @@ class Embedding(TextEngine):
         return vectors.tolist()
 
 
-def _pool(output: Any, mask: torch.Tensor, modes: dict[str, Any]) -> torch.Tensor:
-    hidden: torch.Tensor = output.last_hidden_state
-    weights = mask.unsqueeze(-1).to(hidden.dtype)
-    parts: list[torch.Tensor] = []
-    if modes.get("pooling_mode_cls_token"):
-        parts.append(hidden[:, 0])
-    if modes.get("pooling_mode_max_tokens"):
-        parts.append(hidden.masked_fill(weights == 0, float("-inf")).amax(1))
-    if modes.get("pooling_mode_mean_tokens"):
-        parts.append((hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9))
-    if modes.get("pooling_mode_mean_sqrt_len_tokens"):
-        parts.append((hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9).sqrt())
-    if modes.get("pooling_mode_weightedmean_tokens"):
-        graded = weights * torch.arange(1, hidden.shape[1] + 1, device=hidden.device).view(1, -1, 1)
-        parts.append((hidden * graded).sum(1) / graded.sum(1).clamp(min=1e-9))
-    if modes.get("pooling_mode_lasttoken"):
-        last = hidden.shape[1] - 1 - mask.long().flip(1).argmax(1)
-        parts.append(hidden[torch.arange(len(hidden), device=hidden.device), last])
-    if not parts:
+def _within(folder: Path, path: str) -> Path:
+    place = (folder / path).resolve()
+    if not place.is_relative_to(folder.resolve()):
+        raise Refused(f"This model's modules.json names {path!r}, which is outside of it.", 501)
+    return place
+
+
+def _poolings(config: dict[str, Any]) -> list[str]:
+    named = config.get("pooling_mode") or [name for flag, name in _POOLINGS.items() if config.get(flag)]
+    modes = [named] if isinstance(named, str) else list(named)
+    if not modes or set(modes) - set(_POOLINGS.values()):
         raise Refused("This model's pooling is of a kind that Corral does not know.", 501)
-    return torch.cat(parts, 1)
+    return modes
+
+
+def _pool(output: Any, mask: torch.Tensor, modes: list[str]) -> torch.Tensor:
+    return torch.cat([_pooled(output.last_hidden_state, mask, mode) for mode in modes], 1)
+
+
+def _pooled(hidden: torch.Tensor, mask: torch.Tensor, mode: str) -> torch.Tensor:
+    rows = torch.arange(len(hidden), device=hidden.device)
+    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    match mode:
+        case "cls":
+            return hidden[rows, mask.long().argmax(1)]
+        case "lasttoken":
+            return hidden[rows, hidden.shape[1] - 1 - mask.long().flip(1).argmax(1)]
+        case "max":
+            return hidden.masked_fill(weights == 0, float("-inf")).amax(1)
+        case "weightedmean":
+            places = torch.arange(1, hidden.shape[1] + 1, device=hidden.device) - mask.long().argmax(1, keepdim=True)
+            weights = weights * places.unsqueeze(-1)
+    total = weights.sum(1).clamp(min=1e-9)
+    return (hidden * weights).sum(1) / (total.sqrt() if mode == "mean_sqrt_len_tokens" else total)
 
 
 def _dense(folder: Path) -> Layer:
     config = _json(folder / "config.json", {})
     weights = load_file(folder / "model.safetensors")
     name = config.get("activation_function", "torch.nn.modules.linear.Identity").rpartition(".")[2]
-    activations: dict[str, Layer] = {"Identity": lambda x: x, "Tanh": torch.tanh, "ReLU": torch.relu}
+    activations: dict[str, Layer] = {
+        "Identity": lambda x: x,
+        "Tanh": torch.tanh,
+        "ReLU": torch.relu,
+        "GELU": torch.nn.functional.gelu,
+        "SiLU": torch.nn.functional.silu,
+    }
     if name not in activations:
         raise Refused(f"This model has an activation {name!r}, which Corral cannot run yet.", 501)
+    if config.get("use_residual"):
+        raise Refused("This model has a dense layer with a residual, which Corral cannot run yet.", 501)
     weight, bias = weights["linear.weight"].float(), weights.get("linear.bias")
     return lambda x: activations[name](
         torch.nn.functional.linear(x.cpu(), weight, None if bias is None else bias.float())

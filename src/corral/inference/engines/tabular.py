@@ -31,7 +31,7 @@ class Tabular(Engine):
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         file = folder / options["skops"]
         with zipfile.ZipFile(file) as archive:
-            _measure(archive)
+            _measure(archive, _UNPACKED)
         if others := set(sio.get_untrusted_types(file=file)) - set(_TRUSTED):
             raise Refused(
                 f"This model holds what Corral does not load, since it may be or call a program: "
@@ -91,12 +91,12 @@ def _column(values: list[Any]) -> Any:
     return pd.Series([np.nan if value is None else value for value in values])
 
 
-def _measure(archive: zipfile.ZipFile, left: int = _UNPACKED) -> int:
+def _measure(archive: zipfile.ZipFile, left: int) -> int:
     """Bytes that may still be unpacked after `archive` and the sparse matrices in it. Raises Refused (501)."""
     for one in archive.infolist():
         left -= one.file_size
         if left < 0:
-            raise Refused(f"The model unpacks to more than {_UNPACKED >> 30} GiB.", 501)
+            raise Refused(f"The model unpacks to more than {_UNPACKED} bytes.", 501)
         if one.filename.endswith(".npz"):
             with zipfile.ZipFile(io.BytesIO(archive.read(one))) as inner:
                 left = _measure(inner, left)
