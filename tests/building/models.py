@@ -23,6 +23,12 @@ def make(kind: str, folder: Path) -> Path:
     return folder
 
 
+def one_weight(file: Path) -> None:
+    """A safetensors file with the one number `weight` (its format: an 8-byte length, JSON, the bytes)."""
+    head = b'{"weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"__metadata__":{"format":"pt"}}'
+    file.write_bytes(len(head).to_bytes(8, "little") + head + bytes(4))
+
+
 def _tokenizer(folder: Path, template: str | None = None) -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from corral.inference import pipelines, signs, voices
-from corral.inference.libraries import KNOWN, LIBRARIES, Library, runnable_tasks
+from corral.inference.libraries import KNOWN, LIBRARIES, Library, at_hand, runnable_tasks
 
 #: the small files to hand to `detect`, parsed, under these names, where the repository has them
 CONFIG_FILES = (
@@ -51,9 +51,7 @@ class Detection:
 
 
 #: models that hear, of whose classes the name does not tell it
-_HEARING = (
-    "Wav2Vec2 Wav2Vec2Bert Wav2Vec2Conformer Hubert WavLM UniSpeech UniSpeechSat Data2VecAudio SEW SEWD".split()
-)
+_HEARING = "Wav2Vec2 Wav2Vec2Bert Wav2Vec2Conformer Hubert WavLM UniSpeech UniSpeechSat Data2VecAudio SEW SEWD".split()
 #: the end of a class name in `architectures` -> task (transformers' Auto classes)
 _ARCHITECTURES = (
     *((f"{kind}ForSequenceClassification", "audio-classification") for kind in _HEARING),
@@ -247,8 +245,9 @@ def on_base(found: Detection, base: Detection) -> Detection:
     if engine is None:
         problem = f"Corral does not run {found.library} adapters for {task} yet."
         return replace(found, task=task, reason=reason, engine=None, problem=problem)
-    if found.library == "diffusers" and base.library != "diffusers":
-        problem = f"It adapts {found.base}, which is no model of diffusers."
+    of = {"diffusers": "diffusers"}.get(found.library or "", "transformers")
+    if (base.library or "transformers") != of:
+        problem = f"It adapts {found.base}, which is no model of {of}."
         return replace(found, task=task, reason=reason, engine=None, problem=problem)
     chats = task == "text-generation" and (found.conversational or base.conversational)
     return replace(
@@ -362,9 +361,7 @@ def _first(pattern: re.Pattern[str], names: frozenset[str]) -> str | None:
 _SPECIFIC = tuple(ending for ending, _ in _ARCHITECTURES if ending != "ForCausalLM")
 
 
-def _engine(
-    task: str | None, library: str | None, names: frozenset[str], *, refused: bool
-) -> tuple[str | None, str]:
+def _engine(task: str | None, library: str | None, names: frozenset[str], *, refused: bool) -> tuple[str | None, str]:
     """(engine, why there is none); `refused` is the code that the model brings."""
     if task is None:
         return None, "Corral cannot tell what this model is for: name its task in the card, as pipeline_tag."
@@ -380,14 +377,16 @@ def _engine(
         if any(n.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl", ".joblib")) for n in names):
             return None, f"Its weights are pickle files, which can run code when they are read: add them as {row.safe}."
         return None, f"It has no weights where {library or 'transformers'} looks for them."
-    return engine, ""
+    return at_hand(engine), ""
 
 
 def _choose_gguf(names: frozenset[str]) -> str:
     whole = sorted(n for n in names if n.endswith(".gguf") and "/" not in n)
 
-    def rank(name: str) -> int:
-        return next((i for i, kind in enumerate(_GGUF_ORDER) if kind in name.lower()), len(_GGUF_ORDER))
+    def rank(name: str) -> tuple[bool, int]:
+        # what lies beside a model that sees is no model of its own
+        kinds = (i for i, kind in enumerate(_GGUF_ORDER) if kind in name.lower())
+        return "mmproj" in name.lower(), next(kinds, len(_GGUF_ORDER))
 
     return min(whole, key=rank)
 

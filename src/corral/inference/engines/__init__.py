@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from corral.inference.engines.base import Engine
+from corral.inference.engines.base import Engine, allow_code
 
 #: engine name -> module and class, imported when a worker needs it
 ENGINES = {
@@ -31,6 +31,7 @@ ENGINES = {
     "image-to-text": ("corral.inference.engines.image_to_text", "ImageToText"),
     "keypoint-detection": ("corral.inference.engines.keypoint_detection", "KeypointDetection"),
     "kokoro": ("corral.inference.engines.kokoro", "Kokoro"),
+    "llama-cpp": ("corral.inference.engines.llama_cpp", "LlamaCpp"),
     "ncnn-upscaling": ("corral.inference.engines.upscaling", "NcnnUpscaling"),
     "object-detection": ("corral.inference.engines.picture_pipelines", "ObjectDetection"),
     "piper": ("corral.inference.engines.piper", "Piper"),
@@ -54,6 +55,8 @@ ENGINES = {
 
 def load(name: str, folder: Path, options: dict[str, Any]) -> Engine:
     """Load the model in `folder`. Raises whatever the libraries raise."""
+    if options.get("code"):
+        allow_code()
     module, kind = ENGINES[name]
     engine: Engine = getattr(import_module(module), kind)(folder, options)
     return engine

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
-from corral.inference.engines.base import SAFE, Engine, Job, Refused, device
+from corral.inference.engines.base import CODE, SAFE, Engine, Job, Refused, device
 from corral.inference.engines.sounds import sound
 
 #: seconds that go through the model at once; of a longer sound, the windows' scores are averaged
@@ -18,7 +18,7 @@ WINDOW = 30
 
 class AudioClassification(Engine):
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
-        self._extractor = AutoFeatureExtractor.from_pretrained(folder, trust_remote_code=False)
+        self._extractor = AutoFeatureExtractor.from_pretrained(folder, **CODE)
         self._model = AutoModelForAudioClassification.from_pretrained(folder, dtype=torch.float32, **SAFE)
         self._model.eval().to(device())
         self._rate: int = self._extractor.sampling_rate

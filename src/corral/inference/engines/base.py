@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from corral.inference.calls import Media
+
+if TYPE_CHECKING:
+    # engines that do without it load in a second
+    import torch
 
 
 class Refused(Exception):
@@ -72,11 +74,15 @@ class Engine:
 
 
 def device() -> torch.device:
+    import torch
+
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def dtype_for(stored: torch.dtype | None) -> torch.dtype:
     """The format to compute in: the stored one where the processor has it, else 32 bits."""
+    import torch
+
     if stored not in (torch.bfloat16, torch.float16):
         return torch.float32
     if device().type == "cuda":
@@ -93,5 +99,13 @@ def _cpu_flags() -> str:
         return ""
 
 
+#: whether classes that the repository brings are loaded: a worker runs one model, for which `allow_code` may be said
+CODE: dict[str, Any] = {"trust_remote_code": False}
 #: never the other formats: those of torch are pickles, which run code when they are read
-SAFE: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "trust_remote_code": False}
+SAFE: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, **CODE}
+
+
+def allow_code() -> None:
+    """The model's owner lets its own program code run, and this process is in a sandbox."""
+    for settings in (CODE, SAFE):
+        settings["trust_remote_code"] = True

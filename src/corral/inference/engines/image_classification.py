@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-from corral.inference.engines.base import SAFE, Engine, Job, Refused, device
+from corral.inference.engines.base import CODE, SAFE, Engine, Job, Refused, device
 from corral.inference.engines.classes import ranked
-from corral.inference.engines.pictures import fitting, picture
+from corral.inference.engines.pictures import fitting, picture, reduced
 
 
 class ImageClassification(Engine):
@@ -19,7 +19,7 @@ class ImageClassification(Engine):
     batch = 8
 
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
-        self._processor = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False)
+        self._processor = AutoImageProcessor.from_pretrained(folder, **CODE)
         self._model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32, **SAFE)
         self._model.eval().to(device())
         several = self._model.config.problem_type == "multi_label_classification"
@@ -54,7 +54,7 @@ class ImageClassification(Engine):
     def _prepared(self, job: Job) -> torch.Tensor:
         if job.op != "classify":
             raise Refused(f"This model cannot do {job.op!r}: it classifies pictures.")
-        image = picture(job.files[0])
+        image = reduced(picture(job.files[0]))
         with fitting(image):
             values: torch.Tensor = self._processor(images=image, return_tensors="pt")["pixel_values"][0]
         return values

@@ -15,14 +15,14 @@ from transformers import (
     StoppingCriteriaList,
 )
 
-from corral.inference.engines.base import SAFE, Engine, Job, Refused, device
-from corral.inference.engines.pictures import fitting, picture
+from corral.inference.engines.base import CODE, SAFE, Engine, Job, Refused, device
+from corral.inference.engines.pictures import fitting, picture, reduced
 
 
 class ImageToText(Engine):
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
-        self._processor = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False)
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        self._processor = AutoImageProcessor.from_pretrained(folder, **CODE)
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, **CODE)
         self._model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, **SAFE)
         self._model.eval().to(device())
         words = self._model.config.get_text_config(decoder=True)
@@ -38,7 +38,7 @@ class ImageToText(Engine):
         if params.get("temperature") == 0:
             params |= {"do_sample": False, "temperature": 1.0}
         params["max_new_tokens"] = min(params.get("max_new_tokens", 50), self._longest)
-        image = picture(job.files[0])
+        image = reduced(picture(job.files[0]))
         with torch.inference_mode(), fitting(image):
             inputs = self._processor(images=image, return_tensors="pt").to(self._model.device)
             ids = self._model.generate(

@@ -10,17 +10,17 @@ import torch
 from PIL import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForKeypointDetection, VitPoseForPoseEstimation
 
-from corral.inference.engines.base import SAFE, Engine, Job, Refused, device
+from corral.inference.engines.base import CODE, SAFE, Engine, Job, Refused, device
 from corral.inference.engines.pictures import fitting, picture
 from corral.inference.engines.points import COCO, Skeleton, figure
 
 
 class KeypointDetection(Engine):
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        config = AutoConfig.from_pretrained(folder, **CODE, local_files_only=True)
         self._poses = config.model_type == "vitpose"
         kind = VitPoseForPoseEstimation if self._poses else AutoModelForKeypointDetection
-        self._processor = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False)
+        self._processor = AutoImageProcessor.from_pretrained(folder, **CODE)
         self._model = kind.from_pretrained(folder, config=config, dtype=torch.float32, **SAFE).eval().to(device())
 
     def run(self, job: Job) -> Any:

@@ -22,7 +22,7 @@ from transformers import (
     ObjectDetectionPipeline,
 )
 
-from corral.inference.engines.base import SAFE, Engine, Job, Refused, device
+from corral.inference.engines.base import CODE, SAFE, Engine, Job, Refused, device
 from corral.inference.engines.pictures import base64_png, fitting, picture
 from corral.inference.engines.timm_loading import lend_timm_to_transformers
 
@@ -41,7 +41,7 @@ class _Pipeline(Engine):
     models: ClassVar[tuple[Any, ...]]
 
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        config = AutoConfig.from_pretrained(folder, **CODE, local_files_only=True)
         if getattr(getattr(config, "backbone_config", None), "model_type", "") == "timm_backbone":
             lend_timm_to_transformers()
             # the backbone's weights lie with the others
@@ -52,7 +52,7 @@ class _Pipeline(Engine):
         self.pipe = self.pipeline(model=self.model, device=device(), **self.parts(folder))
 
     def parts(self, folder: Path) -> dict[str, Any]:
-        return {"image_processor": AutoImageProcessor.from_pretrained(folder, trust_remote_code=False)}
+        return {"image_processor": AutoImageProcessor.from_pretrained(folder, **CODE)}
 
     def run(self, job: Job) -> Any:
         if job.op != self.op:
@@ -83,7 +83,7 @@ class ImageSegmentation(_Pipeline):
     def parts(self, folder: Path) -> dict[str, Any]:
         # OneFormer is told in words which kind of segments to make
         told = self.config.model_type == "oneformer"
-        tokenizer = {"tokenizer": AutoTokenizer.from_pretrained(folder, trust_remote_code=False)} if told else {}
+        tokenizer = {"tokenizer": AutoTokenizer.from_pretrained(folder, **CODE)} if told else {}
         return super().parts(folder) | tokenizer
 
     def answer(self, image: Image.Image, params: dict[str, Any]) -> Any:

@@ -19,7 +19,7 @@ from transformers import (
 )
 from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
 
-from corral.inference.engines.base import SAFE, Engine, Job, Refused, device
+from corral.inference.engines.base import CODE, SAFE, Engine, Job, Refused, device
 from corral.inference.engines.sounds import Samples, sound
 
 #: seconds of a window of models other than Whisper, which has its own; and of what overlaps at each side
@@ -30,12 +30,12 @@ GENERATION = ("temperature", "num_beams", "max_new_tokens", "top_k", "top_p", "d
 
 class SpeechRecognition(Engine):
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, **CODE)
         writes = type(config) in MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING
         kind = AutoModelForSpeechSeq2Seq if writes else AutoModelForCTC
         model = kind.from_pretrained(folder, dtype=torch.float32, **SAFE)
-        extractor = AutoFeatureExtractor.from_pretrained(folder, trust_remote_code=False)
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        extractor = AutoFeatureExtractor.from_pretrained(folder, **CODE)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **CODE)
         self._whisper = config.model_type == "whisper"
         self._rate: int = extractor.sampling_rate
         self._longest = getattr(extractor, "n_samples", 0)

@@ -18,7 +18,7 @@ from transformers import (
 
 from corral.inference import voices
 from corral.inference.engines import phonemes
-from corral.inference.engines.base import SAFE, Engine, Job, Refused, device
+from corral.inference.engines.base import CODE, SAFE, Engine, Job, Refused, device
 from corral.inference.engines.sounds import Samples
 from corral.inference.engines.speech import chosen, given, speak, unfit
 
@@ -28,7 +28,7 @@ GENERATION = ("temperature", "top_k", "top_p", "max_new_tokens", "do_sample")
 
 class TextToSpeech(Engine):
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, **CODE)
         if (
             type(config) in MODEL_FOR_TEXT_TO_SPECTROGRAM_MAPPING
             and config.model_type != "fastspeech2_conformer_with_hifigan"
@@ -37,9 +37,9 @@ class TextToSpeech(Engine):
         model = AutoModelForTextToWaveform.from_pretrained(folder, dtype=torch.float32, **SAFE).eval()
         self._vits = config.model_type == "vits"
         if self._vits:
-            reader: dict[str, Any] = {"tokenizer": AutoTokenizer.from_pretrained(folder, trust_remote_code=False)}
+            reader: dict[str, Any] = {"tokenizer": AutoTokenizer.from_pretrained(folder, **CODE)}
         else:
-            processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
+            processor = AutoProcessor.from_pretrained(folder, **CODE)
             reader = {"processor": processor, "tokenizer": getattr(processor, "tokenizer", processor)}
         self._pipe = TextToAudioPipeline(model=model, device=device(), **reader)
         self._language = ""

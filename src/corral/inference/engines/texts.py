@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoTokenizer
 
-from corral.inference.engines.base import SAFE, Engine, Job, Refused, device, dtype_for
+from corral.inference.engines.base import CODE, SAFE, Engine, Job, Refused, device, dtype_for
 
 #: texts that go through the model at once, and their tokens with the padding (bounds what a batch takes of memory)
 BATCH = 64
@@ -27,8 +27,8 @@ class Texts:
     """`kind` is the Auto class of transformers that loads the model; `root` the folder with its files."""
 
     def __init__(self, root: Path, kind: Any) -> None:
-        config = AutoConfig.from_pretrained(root, trust_remote_code=False)
-        self.tokenizer = AutoTokenizer.from_pretrained(root, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(root, **CODE)
+        self.tokenizer = AutoTokenizer.from_pretrained(root, **CODE)
         self.model = kind.from_pretrained(root, dtype=dtype_for(getattr(config, "dtype", None)), **SAFE)
         self.model.eval().to(device())
         if self.tokenizer.pad_token is None:

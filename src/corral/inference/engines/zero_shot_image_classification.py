@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from transformers import AutoImageProcessor, AutoModelForZeroShotImageClassification, AutoTokenizer
 
-from corral.inference.engines.base import SAFE, Engine, Job, Refused, device
-from corral.inference.engines.pictures import fitting, picture
+from corral.inference.engines.base import CODE, SAFE, Engine, Job, Refused, device
+from corral.inference.engines.pictures import fitting, picture, reduced
 
 
 class ZeroShotImageClassification(Engine):
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
-        self._processor = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False)
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        self._processor = AutoImageProcessor.from_pretrained(folder, **CODE)
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, **CODE)
         self._model = AutoModelForZeroShotImageClassification.from_pretrained(folder, dtype=torch.float32, **SAFE)
         self._model.eval().to(device())
         text = getattr(self._model.config, "text_config", None)
@@ -30,7 +30,7 @@ class ZeroShotImageClassification(Engine):
             raise Refused(f"This model cannot do {job.op!r}: it says which of some labels fits a picture.")
         labels: list[str] = job.params["labels"]
         template: str = job.params.get("template") or "This is a photo of {}."
-        image = picture(job.files[0])
+        image = reduced(picture(job.files[0]))
         # filled in by hand: read as Python's format, a template could ask for gigabytes of spaces
         words = self._tokenizer(
             [template.replace("{}", label) for label in labels],
