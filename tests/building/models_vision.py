@@ -84,6 +84,15 @@ def onnx_model(
     return file
 
 
+def ncnn_model(folder: Path) -> Path:
+    """A network for ncnn, without weights, that makes pictures twice as large, each pixel four of the same."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["7767517", "2 2", "Input in 0 1 data", "Interp up 1 1 data out 0=1 1=2.0 2=2.0"]
+    (folder / "x2.param").write_text("\n".join(lines) + "\n")
+    (folder / "x2.bin").write_bytes(b"")
+    return folder
+
+
 def package(name: str, version: str, folder: str) -> Path:
     """A folder out of a package from the package index, kept for later. Skips the test where it cannot be had."""
     import pytest

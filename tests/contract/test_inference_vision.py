@@ -33,7 +33,7 @@ def owner(hub: Hub) -> Person:
 @pytest.fixture(scope="module")
 def repos(owner: Person, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("models")
-    kinds = ("yolos", "segformer", "depth", "clip", "blip")
+    kinds = ("yolos", "segformer", "depth", "clip", "blip", "timm")
     folders = models_vision.make_all(folder, {kind: kind for kind in kinds})
     boxes = np.zeros((1, 6, 60), np.float32)
     boxes[0, :, 0] = (160, 160, 80, 40, 0.9, 0)
@@ -43,8 +43,10 @@ def repos(owner: Person, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     (folder / "onnx" / "README.md").write_text("---\npipeline_tag: object-detection\n---\n")
     folders["onnx"] = folder / "onnx"
     models_vision.onnx_model(folder / "upscaler" / "x2.onnx", {}, enlarge=2)
-    (folder / "upscaler" / "README.md").write_text("---\npipeline_tag: image-to-image\n---\n")
-    folders["upscaler"] = folder / "upscaler"
+    models_vision.ncnn_model(folder / "ncnn")
+    for name in ("upscaler", "ncnn"):
+        (folder / name / "README.md").write_text("---\npipeline_tag: image-to-image\n---\n")
+        folders[name] = folder / name
     made = {}
     for kind, place in folders.items():
         made[kind] = owner.api.create_repo(f"{owner.name}/{kind}").repo_id
@@ -95,6 +97,12 @@ def test_labels_of_ones_own(client: Callable[[str], InferenceClient]) -> None:
     assert sum(one.score for one in found) == pytest.approx(1, abs=1e-4)
 
 
+def test_timms_models(client: Callable[[str], InferenceClient]) -> None:
+    found = client("timm").image_classification(CAT, top_k=2)
+    assert len(found) == 2
+    assert {one.label for one in found} <= set(models_vision.LABELS.values())
+
+
 def test_captions(client: Callable[[str], InferenceClient]) -> None:
     assert isinstance(client("blip").image_to_text(CAT).generated_text, str)
 
@@ -106,6 +114,7 @@ def test_a_picture_made_larger(
     assert large.size == (902, 600)
     fitted = client("upscaler").image_to_image(CAT, target_size={"width": 300, "height": 200})  # type: ignore[arg-type]
     assert fitted.size == (300, 200)
+    assert client("ncnn").image_to_image(CAT).size == (902, 600)
     told = web.get(f"/inference/{repos['upscaler']}").json()
     assert [one["at"] for one in told["form"]] == ["inputs"], "a prompt is for models that draw"
     assert told["knobs"] == []

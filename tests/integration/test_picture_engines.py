@@ -304,6 +304,14 @@ def test_real_esrgan_makes_more_of_a_small_picture(tmp_path: Path) -> None:
         model.run(Job("image-to-image", {}, (data,)))
 
 
+def test_an_ncnn_network_sees_the_picture_as_it_is(tmp_path: Path) -> None:
+    model = loaded("ncnn-upscaling", models_vision.ncnn_model(tmp_path))
+    for data in [CAT, *ODD]:
+        image = Image.open(io.BytesIO(data)).convert("RGB")
+        large = np.asarray(Image.open(io.BytesIO(model.run(Job("image-to-image", {}, (data,))).data)))
+        assert np.array_equal(large, np.asarray(image).repeat(2, 0).repeat(2, 1))
+
+
 def test_what_is_no_ncnn_network_is_refused_at_loading(tmp_path: Path) -> None:
     (tmp_path / "a.param").write_text("7767517\n2 2\nInput in 0 1 data\nNoSuchLayer a 1 1 data out\n")
     (tmp_path / "a.bin").write_bytes(b"")

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from corral.inference.engines.base import Refused
-from corral.inference.engines.pictures import fitting, picture, png
+from corral.inference.engines.pictures import fitting, picture, png, reduced
 
 
 def written(image: Image.Image, form: str = "PNG", **how: Any) -> bytes:
@@ -89,6 +89,12 @@ def test_an_answer_is_a_png() -> None:
     media = png(Image.new("RGB", (30, 20), "green"))
     assert (media.type, media.about) == ("image/png", {"width": 30, "height": 20})
     assert np.array_equal(picture(media.data), np.full((20, 30, 3), (0, 128, 0)))
+
+
+def test_pictures_of_many_pixels_are_averaged_for_models_that_see_them_small() -> None:
+    assert reduced(Image.new("RGB", (6000, 4000))).size == (2000, 1334)
+    assert reduced(Image.new("RGB", (2000, 1500))).size == (2000, 1500)
+    assert reduced(Image.new("RGB", (6000, 100))).size == (6000, 100)
 
 
 def test_where_a_library_fails_at_few_pixels_the_picture_is_refused() -> None:

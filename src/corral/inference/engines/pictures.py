@@ -20,6 +20,8 @@ MAX_PIXELS = 50_000_000
 MAX_RATIO = 100
 #: a picture with a side shorter than this may be too small for a model
 SMALL = 32
+#: the shorter side of what models that see pictures small are given
+ENOUGH = 1024
 #: what pages show, and what cameras and scanners write. Pillow reads far more, EPS by a program of its own among it
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 # the limit above comes first; this one holds for pictures inside of pictures too
@@ -44,6 +46,15 @@ def picture(data: bytes, what: str = "The input") -> Image.Image:
     except Exception as error:
         # at broken files the decoders raise whatever they come upon
         raise Refused(f"{what} is a broken picture: {error}") from None
+
+
+def reduced(image: Image.Image) -> Image.Image:
+    """For models that see pictures small: what has many pixels more is averaged first, in whole pixels.
+
+    A picture of 24 megapixels is then ready for a classifier in a tenth of the time.
+    """
+    factor = min(image.size) // ENOUGH
+    return image.reduce(factor) if factor > 1 else image
 
 
 @contextmanager

@@ -19,7 +19,8 @@ def _request(body: base.Body) -> Request:
 
 
 def _examples(widget: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return base.own_examples(widget, "src") or base.PICTURES
+    # the one of a person first
+    return base.own_examples(widget, "src") or base.PICTURES[::-1]
 
 
 TASK = base.Task(
