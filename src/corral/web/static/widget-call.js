@@ -17,7 +17,7 @@ export async function call(url, body, signal, on) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let held = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch(lost);
     if (done) throw new Sentence("The connection ended before the answer came. Try again.");
     held += value;
     const events = held.split("\n\n");
@@ -28,6 +28,11 @@ export async function call(url, body, signal, on) {
       on[kind]?.(told);
     }
   }
+}
+
+function lost(error) {
+  if (error.name === "AbortError") throw error;
+  return { done: true };
 }
 
 export async function reach(url, options) {

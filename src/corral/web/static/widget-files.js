@@ -37,13 +37,15 @@ function file(input, env, { kind, what, accept, convert, show }) {
 
   async function set(blob, from = null) {
     if (blob && blob.size > MOST) throw new Sentence(`This ${what} has ${sizeOf(blob.size)}: choose one of at most ${sizeOf(MOST)}.`);
-    const good = blob && (await convert(blob));
-    if (chosen) URL.revokeObjectURL(chosen.url);
-    chosen = good ? { blob: good, url: URL.createObjectURL(good) } : null;
-    source = from;
     choose.value = "";
-    shown.replaceChildren();
-    if (chosen) shown.append(await show(good, chosen.url));
+    const good = blob && (await convert(blob));
+    const url = good && URL.createObjectURL(good);
+    // what cannot be shown leaves the one before in its place
+    const seen = good ? [await show(good, url)] : [];
+    if (chosen) URL.revokeObjectURL(chosen.url);
+    chosen = good ? { blob: good, url } : null;
+    source = from;
+    shown.replaceChildren(...seen);
     shown.hidden = clear.hidden = !chosen;
     node.classList.toggle("chosen", Boolean(chosen));
     words.lastChild.textContent = chosen ? "choose another" : "choose one";

@@ -66,7 +66,11 @@ export class Form {
 
   async fill(example) {
     for (const { input, field } of this.fields) await field.fill(get(example, input.at) ?? null);
-    for (const one of this.knobs) one.fill(get(example, `parameters.${one.name}`));
+    // what it does not say stays as it was set
+    for (const one of this.knobs) {
+      const value = get(example, `parameters.${one.name}`);
+      if (value !== undefined) one.fill(value);
+    }
   }
 
   /** Take over what another form holds where the two have the same input. */
