@@ -237,3 +237,26 @@ def test_languages_are_chosen_by_their_codes(load: Load, folders: dict[str, Path
     assert found["translation_text"] == wanted("the house", "fra_Latn") != wanted("the house", "deu_Latn")
     refused(many, "translation", "'src_lang' and 'tgt_lang'", inputs="a")
     refused(many, "translation", "no language 'xx'.*eng_Latn, fra_Latn", inputs="a", src_lang="eng_Latn", tgt_lang="xx")
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "body", "shape"),
+    [
+        ("kinds", "text-classification", {"inputs": "a"}, "TextClassificationOutputElement"),
+        ("masked", "fill-mask", {"inputs": "[MASK]"}, "FillMaskOutputElement"),
+        ("names", "token-classification", {"inputs": "Aa"}, "TokenClassificationOutputElement"),
+        ("answers", "question-answering", {"inputs": {"question": "q", "context": "[a]"}},
+         "QuestionAnsweringOutputElement"),
+        ("t5", "translation", {"inputs": "a"}, "TranslationOutput"),
+        ("t5", "summarization", {"inputs": "a"}, "SummarizationOutput"),
+    ],
+)  # fmt: skip
+def test_the_stock_client_reads_the_answer(load: Load, kind: str, task: str, body: dict[str, Any], shape: str) -> None:
+    import huggingface_hub
+
+    read = getattr(huggingface_hub, shape).parse_obj(ask(load(kind), task, **body))
+    while isinstance(read, list):
+        read = read[0]
+    assert type(read).__name__ == shape
+    given = {name: value for name, value in vars(read).items() if value is not None}
+    assert given.keys() & {"score", "translation_text", "summary_text"}
