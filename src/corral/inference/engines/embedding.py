@@ -83,7 +83,7 @@ class Embedding(TextEngine):
     def keep(self, op: str, output: Any, mask: torch.Tensor) -> Iterable[torch.Tensor]:
         if self._pooling is None and op == "features":
             # one vector for each token, as transformers' own feature-extraction pipeline gives
-            return [hidden[m] for hidden, m in zip(output.last_hidden_state, mask, strict=True)]
+            return [one[kept] for one, kept in zip(output.last_hidden_state.float().cpu(), mask.cpu(), strict=True)]
         vectors: Iterable[torch.Tensor] = _pool(output, mask, self._pooling or ["mean"])
         return vectors
 

@@ -28,7 +28,12 @@ class FillMask(Engine):
     def run(self, job: Job) -> Any:
         if job.op != "fill":
             raise Refused(f"This model cannot do {job.op!r}: it fills in missing words.")
-        return [self._fill(self._masked(text), job) for text in job.params["texts"]]
+        texts = [self._masked(text) for text in job.params["texts"]]
+        filled = []
+        for text in texts:
+            filled.append(self._fill(text, job))
+            job.progress(len(filled), len(texts), None)
+        return filled
 
     def _masked(self, text: str) -> str:
         if self._mask not in text:

@@ -68,8 +68,8 @@ class QuestionAnswering(TextEngine):
 
     def keep(self, op: str, output: Any, mask: torch.Tensor) -> Iterable[torch.Tensor]:
         # (2, tokens) for each part
-        both = torch.stack([output.start_logits, output.end_logits], 1)
-        return [logits[:, kept] for logits, kept in zip(both, mask, strict=True)]
+        both = torch.stack([output.start_logits, output.end_logits], 1).float().cpu()
+        return [logits[:, kept] for logits, kept in zip(both, mask.cpu(), strict=True)]
 
     def answer(self, job: Job, parts: list[Part], kept: list[torch.Tensor]) -> Any:
         return _answers(job.params, [part.about for part in parts], kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from transformers import AutoModelForSeq2SeqLM, StoppingCriteria, StoppingCriteriaList, TextStreamer
 
 from corral.inference.engines.base import Emit, Engine, Job, Refused
-from corral.inference.engines.texts import Texts, positions
+from corral.inference.engines.texts import SIGN, Texts, positions
 from corral.inference.tasks.text2text_generation import FLAGS, NUMBERS
 
 #: texts of one job that are written at once
@@ -43,9 +44,8 @@ class TextToText(Engine):
         for start in range(0, len(rows), _AT_ONCE):
             batch = tokenizer.pad(rows[start : start + _AT_ONCE], return_tensors="pt").to(self._texts.model.device)
             with torch.inference_mode():
-                ids = self._texts.model.generate(
-                    **batch, stopping_criteria=StoppingCriteriaList([_Stop(job)]), **settings
-                )
+                stop = StoppingCriteriaList([_Stop(job, len(written), len(rows))])
+                ids = self._texts.model.generate(**batch, stopping_criteria=stop, **settings)
             if job.cancelled.is_set():
                 raise Refused("The caller went away.", 499)
             written += tokenizer.batch_decode(
@@ -129,10 +129,16 @@ class TextToText(Engine):
 
 
 class _Stop(StoppingCriteria):  # type: ignore[misc]
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    """Asked after each step: whether nobody waits any more. Tells the hub now and then that the worker lives."""
+
+    def __init__(self, job: Job, done: int, texts: int) -> None:
+        self._job, self._done, self._texts = job, done, texts
+        self._told = time.monotonic()
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        if time.monotonic() - self._told > SIGN:
+            self._told = time.monotonic()
+            self._job.progress(self._done, self._texts, None)
         return torch.full((len(input_ids),), self._job.cancelled.is_set(), device=input_ids.device)
 
 

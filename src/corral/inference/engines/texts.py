@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ BATCH = 64
 TOKENS = 16_384
 #: how many tokens of padding cost about as much as one more pass through the model
 PASS = {"cpu": 32, "cuda": 4096}
+#: seconds after which those who wait hear how far it is, and the hub that the worker lives
+SIGN = 1.0
 #: no text has more tokens than this, whatever the model allows
 LONGEST = 8192
 
@@ -108,14 +111,23 @@ class TextEngine(Engine):
         """What `keep` keeps, on the processor. Ends early (with 499) when nobody waits for any of `jobs` any more."""
         model, tokenizer = self.texts.model, self.texts.tokenizer
         found: list[torch.Tensor] = [torch.empty(0)] * len(rows)
+        done, told = 0, time.monotonic()
         with torch.inference_mode():
             for chosen in batches([len(row["input_ids"]) for row in rows]):
                 if all(job.cancelled.is_set() for job in jobs):
                     raise Refused("The callers went away.", 499)
+                if time.monotonic() - told > SIGN:
+                    told = time.monotonic()
+                    for job in jobs:
+                        job.progress(done, len(rows), None)
                 batch = tokenizer.pad([rows[i] for i in chosen], return_tensors="pt").to(model.device)
                 kept = self.keep(jobs[0].op, model(**batch), batch["attention_mask"].bool())
+                if isinstance(kept, torch.Tensor):
+                    # all of them at once: from a graphics card each move takes its time
+                    kept = kept.float().cpu()
                 for i, one in zip(chosen, kept, strict=True):
                     found[i] = one.float().cpu()
+                done += len(chosen)
         return found
 
 

@@ -45,7 +45,7 @@ class TokenClassification(TextEngine):
 
     def keep(self, op: str, output: Any, mask: torch.Tensor) -> Iterable[torch.Tensor]:
         # the padding is that of the batch and, of a long text, that of its last part
-        return [logits[:length] for logits, length in zip(output.logits, mask.sum(1).tolist(), strict=True)]
+        return [one[:length] for one, length in zip(output.logits.float().cpu(), mask.sum(1).tolist(), strict=True)]
 
     def answer(self, job: Job, parts: list[Part], kept: list[torch.Tensor]) -> Any:
         answers, text = [], []
