@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-KINDS = ("whisper", "ctc", "sounds", "waves", "vits")
+KINDS = ("whisper", "ctc", "sounds", "waves", "vits", "music")
 RATE = 16_000
 
 
@@ -234,10 +234,58 @@ def _vits(folder: Path) -> None:
     VitsModel(config).save_pretrained(folder)
 
 
+def _music(folder: Path) -> None:
+    """MusicGen: 25 tokens a second."""
+    from tokenizers import Tokenizer, models
+    from transformers import (
+        EncodecConfig,
+        EncodecFeatureExtractor,
+        MusicgenConfig,
+        MusicgenDecoderConfig,
+        MusicgenForConditionalGeneration,
+        MusicgenProcessor,
+        T5Config,
+        T5TokenizerFast,
+    )
+
+    reader = T5Config(vocab_size=128, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
+    player = EncodecConfig(
+        sampling_rate=RATE,
+        num_filters=4,
+        hidden_size=16,
+        codebook_size=32,
+        codebook_dim=16,
+        upsampling_ratios=[8, 5, 4, 4],
+        num_lstm_layers=1,
+        target_bandwidths=[0.5],
+    )
+    writer = MusicgenDecoderConfig(
+        vocab_size=32,
+        num_hidden_layers=1,
+        ffn_dim=16,
+        num_attention_heads=2,
+        hidden_size=16,
+        num_codebooks=4,
+        pad_token_id=32,
+        bos_token_id=32,
+    )
+    parts = {"text_encoder": reader, "audio_encoder": player, "decoder": writer}
+    model = MusicgenForConditionalGeneration(
+        MusicgenConfig(**{name: part.to_dict() | {"model_type": part.model_type} for name, part in parts.items()})
+    )
+    model.generation_config.update(
+        decoder_start_token_id=32, pad_token_id=32, bos_token_id=32, guidance_scale=3.0, max_length=40
+    )
+    model.save_pretrained(folder)
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((chr(c), -1.0) for c in range(32, 127))]
+    tokenizer = T5TokenizerFast(tokenizer_object=Tokenizer(models.Unigram(pieces, 2)), extra_ids=0)
+    MusicgenProcessor(EncodecFeatureExtractor(sampling_rate=RATE), tokenizer).save_pretrained(folder)
+
+
 if __name__ == "__main__":
     import torch
 
     torch.manual_seed(0)
-    for kind, save in zip(KINDS, (_whisper, _ctc, _sounds, _waves, _vits), strict=True):
+    for kind, save in zip(KINDS, (_whisper, _ctc, _sounds, _waves, _vits, _music), strict=True):
         (Path(sys.argv[1]) / kind).mkdir(parents=True)
         save(Path(sys.argv[1]) / kind)

@@ -63,6 +63,11 @@ def heard(data: bytes) -> tuple[float, int]:
     return found.duration, found.samplerate
 
 
+def events_of(answer: httpx.Response) -> list[tuple[str, dict[str, Any]]]:
+    parts = [part.split("\n", 1) for part in answer.text.strip().split("\n\n")]
+    return [(kind.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for kind, data in parts]
+
+
 def test_speech_recognition_with_the_stock_client(hub: Hub, repos: dict[str, str]) -> None:
     asked = client(hub, repos["ctc"])
     sound = tone(2)
@@ -88,8 +93,7 @@ def test_speech_recognition_with_the_stock_client(hub: Hub, repos: dict[str, str
 def test_a_long_sound_is_heard_in_windows_and_says_how_far_it_is(repos: dict[str, str], web: httpx.Client) -> None:
     url = f"/inference/{repos['ctc']}"
     answer = web.post(url, content=tone(70), headers={"x-corral-events": "true"})
-    parts = [part.split("\n", 1) for part in answer.text.strip().split("\n\n")]
-    events = [(k.removeprefix("event: "), json.loads(v.removeprefix("data: "))) for k, v in parts]
+    events = events_of(answer)
     progress = [(v["done"], v["total"]) for k, v in events if k == "progress"]
     assert len(progress) > 2
     assert progress == sorted(progress)
@@ -123,6 +127,19 @@ def test_text_to_speech_with_the_stock_client(hub: Hub, repos: dict[str, str], w
     assert one != two
     flac = asked.text_to_speech("hello", extra_body={"format": "flac"})
     assert flac.startswith(b"fLaC")
+
+
+def test_music_is_made_of_a_description_and_says_how_far_it_is(repos: dict[str, str], web: httpx.Client) -> None:
+    url = f"/inference/{repos['music']}"
+    assert web.get(url).json()["task"] == "text-to-audio"
+    body = {"inputs": "A calm piano. Rain.", "parameters": {"max_new_tokens": 30, "do_sample": True, "seed": 1}}
+    events = events_of(web.post(url, json=body, headers={"x-corral-events": "true"}))
+    assert [(v["done"], v["total"]) for k, v in events if k == "progress"] == [(10, 30), (20, 30), (30, 30)]
+    media = events[-1][1]["media"]
+    assert media.startswith("data:audio/wav;base64,")
+    seconds, rate = heard(base64.b64decode(media.partition(",")[2]))
+    assert rate == 16_000
+    assert 0.5 < seconds < 1.5
 
 
 def test_openais_client_writes_down_speech(repos: dict[str, str], ai: openai.OpenAI) -> None:

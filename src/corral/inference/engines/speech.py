@@ -19,12 +19,11 @@ from corral.inference.engines.sounds import RATES, Samples, encoded
 PAUSE = 0.25
 
 
-def speak(job: Job, rate: int, say: Callable[[str], Samples], longest: int = 300) -> Media:
-    """The text of `job` as a sound. `say` gives the samples (full scale is 1) of a sentence of `longest` characters or
-    fewer."""
+def speak(job: Job, rate: int, say: Callable[[str], Samples], *, whole: bool = False) -> Media:
+    """The text of `job` as a sound. `say` gives the samples (full scale is 1) of a sentence, or of the `whole` text."""
     if not RATES[0] <= rate <= RATES[1]:
         raise Refused(f"This model's sound has {rate} samples a second, which no player can play.", 501)
-    parts = phonemes.sentences(job.params["text"], longest)
+    parts = [job.params["text"]] if whole else phonemes.sentences(job.params["text"])
     pause = np.zeros(int(PAUSE * rate), np.float32)
     said: list[Samples] = []
     for number, part in enumerate(parts):

@@ -13,6 +13,8 @@ from transformers import (
     AutoModelForTextToWaveform,
     AutoProcessor,
     AutoTokenizer,
+    StoppingCriteria,
+    StoppingCriteriaList,
     TextToAudioPipeline,
 )
 
@@ -36,6 +38,8 @@ class TextToSpeech(Engine):
             raise Refused("This model makes spectrograms and needs a second one that makes sound of them.", 501)
         model = AutoModelForTextToWaveform.from_pretrained(folder, dtype=torch.float32, **SAFE).eval()
         self._vits = config.model_type == "vits"
+        # a description is one thing, what is to be said has sentences
+        self._music = config.model_type.startswith("musicgen")
         if self._vits:
             reader: dict[str, Any] = {"tokenizer": AutoTokenizer.from_pretrained(folder, **CODE)}
         else:
@@ -85,6 +89,9 @@ class TextToSpeech(Engine):
     def _generated(self, job: Job) -> Any:
         unfit(job, "voice", "speed")
         options = given(job.params, *GENERATION)
+        if self._music:
+            most = options.get("max_new_tokens") or self._pipe.model.generation_config.max_length
+            options["stopping_criteria"] = StoppingCriteriaList([_Watched(job, int(most))])
 
         def say(text: str) -> Samples:
             done = self._pipe(text, generate_kwargs=options)
@@ -93,5 +100,17 @@ class TextToSpeech(Engine):
             mixed: Samples = audio.reshape(-1, audio.shape[-1]).mean(0)
             return mixed
 
-        # a description is one thing, however long
-        return speak(job, self._pipe.sampling_rate, say, longest=len(job.params["text"]) + 1)
+        return speak(job, self._pipe.sampling_rate, say, whole=self._music)
+
+
+class _Watched(StoppingCriteria):  # type: ignore[misc]
+    """Says after each token how far it is, and ends when nobody waits any more."""
+
+    def __init__(self, job: Job, most: int) -> None:
+        self._job, self._most, self._made = job, most, 0
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        self._made += 1
+        if self._made % 10 == 0:
+            self._job.progress(min(self._made, self._most), self._most, None)
+        return torch.full((input_ids.shape[0],), self._job.cancelled.is_set(), device=input_ids.device)
