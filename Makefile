@@ -3,7 +3,7 @@
 # make check   the fast loop: lint, types, import rules, unit and contract tests that are not slow
 # make bench   measure what is promised, against named references
 # make migration m="what changes"   write the migration for a change of storage/schema.py
-# make reference   write docs/reference/command-line.md from the commands
+# make reference   write docs/reference/{command-line,tasks}.md from the commands and the tables of inference
 # make clean   remove what was set up here (not the hub's data)
 
 PYTHON ?= python3
@@ -42,7 +42,7 @@ migration: .venv/.dev
 	$(BIN)/ruff format -q src/corral/storage/migrations
 
 reference: .venv/.dev
-	$(BIN)/python -m corral.cli.reference > docs/reference/command-line.md
+	$(BIN)/python -m corral.cli.reference docs/reference
 
 # Writes constraints.txt anew: the newest versions that pyproject.toml allows.
 constraints:

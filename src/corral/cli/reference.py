@@ -1,15 +1,23 @@
-"""Writes docs/reference/command-line.md from the commands themselves: `python -m corral.cli.reference`."""
+"""Writes docs/reference/command-line.md from the commands, and docs/reference/tasks.md from the tables of inference.
+
+`python -m corral.cli.reference FOLDER`
+"""
 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from enum import Enum
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import typer
 
 from corral.cli.main import app
+from corral.inference.libraries import LIBRARIES
+from corral.inference.tasks import TASKS
+from corral.inference.tasks.base import Task
 
 _HEAD = """# The command line
 
@@ -71,5 +79,38 @@ def _about(parameter: inspect.Parameter, about: Any) -> str:
     return " ".join([about.help, *notes])
 
 
+_TASKS = """# What models do here
+
+Each task takes the body of Hugging Face's Inference API at `POST /inference/OWNER/NAME`: JSON with `inputs` and
+`parameters`, or the bytes of a picture or a sound as they are. Written by `make reference` from the tables of
+`corral.inference`; a test compares the two.
+
+The task of a repository is worked out from its card (`pipeline_tag`), its configuration and its files; its page says
+from what, and its owner can set it. The answer comes when the model is loaded if the request has the header
+`x-wait-for-model: true`; else a model that is being loaded answers 503 with `estimated_time`. With the header
+`x-corral-events: true` the answer is a stream of events: `place` in the queue, `progress`, `token`, then `result` or
+`error`.
+
+| task | what goes in | parameters | what comes out | models of |
+|---|---|---|---|---|
+"""
+_INPUTS = {"line": "a text", "area": "a text", "lines": "several texts", "labels": "labels", "rows": "a table"}
+
+
+def tasks() -> str:
+    return _TASKS + "".join(map(_task, sorted(TASKS.values(), key=lambda task: task.name)))
+
+
+def _task(task: Task) -> str:
+    goes_in = ", ".join(
+        f"`{i.at}`: {_INPUTS.get(i.kind, i.kind)}{' (optional)' if i.optional else ''}" for i in task.form
+    )
+    knobs = ", ".join(f"`{knob.name}`" for knob in task.knobs)
+    libraries = ", ".join(name for name, library in LIBRARIES.items() if task.name in library.engines)
+    return f"| `{task.name}` | {goes_in} | {knobs} | {task.output} | {libraries} |\n"
+
+
 if __name__ == "__main__":
-    print(text(), end="")
+    folder = Path(sys.argv[1])
+    (folder / "command-line.md").write_text(text())
+    (folder / "tasks.md").write_text(tasks())

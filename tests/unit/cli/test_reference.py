@@ -17,6 +17,10 @@ def test_the_command_line_is_described_as_it_is() -> None:
     assert (DOCS / "command-line.md").read_text() == reference.text(), "run `make reference`"
 
 
+def test_the_tasks_are_described_as_they_are() -> None:
+    assert (DOCS / "tasks.md").read_text() == reference.tasks(), "run `make reference`"
+
+
 def test_the_example_of_provisioning_works(ctx: Context, tmp_path: Path) -> None:
     file = tmp_path / "example.yaml"
     example = re.search(r"```yaml\n(.*?)```", (DOCS / "provision.md").read_text(), re.DOTALL)
