@@ -23,7 +23,7 @@ def make(kind: str, folder: Path) -> Path:
 def make_all(folder: Path, names: dict[str, str] | None = None) -> dict[str, Path]:
     """Each kind, or those that are the keys of `names`, in a folder of its own within `folder`."""
     wanted = names or {kind: kind for kind in KINDS}
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     words = [f"{kind}={folder / name}" for kind, name in wanted.items()]
     done = subprocess.run([sys.executable, __file__, *words], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -175,6 +175,13 @@ def _detr(folder: Path) -> None:
     model.config.backbone_config.use_pretrained_backbone = True
     model.save_pretrained(folder)
     DetrImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 512}).save_pretrained(folder)
+
+
+def _classifier(folder: Path) -> None:
+    from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessorPil
+
+    ViTForImageClassification(ViTConfig(**_vit(), **_labels())).save_pretrained(folder)
+    ViTImageProcessorPil(size=_SIZE).save_pretrained(folder)
 
 
 def _timm(folder: Path) -> None:
@@ -359,6 +366,7 @@ def _swin2sr(folder: Path) -> None:
 KINDS: dict[str, Callable[[Path], None]] = {
     "yolos": _yolos,
     "detr": _detr,
+    "classifier": _classifier,
     "timm": _timm,
     "segformer": _segformer,
     "panoptic": _panoptic,
