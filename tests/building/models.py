@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-KINDS = ("embedding", "encoder", "chat", "classifier")
+_TALK = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: "
+KINDS = ("embedding", "encoder", "chat", "alone", "classifier")
 
 
 def make(kind: str, folder: Path) -> Path:
@@ -85,7 +86,24 @@ def _chat(folder: Path) -> None:
         bos_token_id=None,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
-    _tokenizer(folder, "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: ")
+    _tokenizer(folder, _TALK)
+
+
+def _alone(folder: Path) -> None:
+    """A model that writes for one caller at a time: it keeps a state, and no keys and values."""
+    from transformers import MambaConfig, MambaForCausalLM
+
+    config = MambaConfig(
+        vocab_size=300,
+        hidden_size=32,
+        num_hidden_layers=2,
+        state_size=4,
+        eos_token_id=1,
+        pad_token_id=0,
+        bos_token_id=None,
+    )
+    MambaForCausalLM(config).save_pretrained(folder)
+    _tokenizer(folder, _TALK)
 
 
 def _classifier(folder: Path) -> None:
@@ -135,6 +153,11 @@ if __name__ == "__main__":
     import torch
 
     torch.manual_seed(0)
-    {"embedding": _embedding, "encoder": _encoder, "chat": _chat, "classifier": _classifier}[sys.argv[1]](
-        Path(sys.argv[2])
-    )
+    makers = {
+        "embedding": _embedding,
+        "encoder": _encoder,
+        "chat": _chat,
+        "alone": _alone,
+        "classifier": _classifier,
+    }
+    makers[sys.argv[1]](Path(sys.argv[2]))

@@ -173,16 +173,16 @@ def test_what_is_generated_is_the_same_streamed_and_whole_and_stops_where_it_sho
 
 def test_a_worker_that_dies_is_replaced_and_its_caller_told(open_place: Open) -> None:
     place = open_place()
-    dying, waiting = place.ask("chat", LONG), place.ask("chat", SHORT)
+    dying, waiting = place.ask("alone", LONG), place.ask("alone", SHORT)
     first_token(dying)
-    before = place.pid("chat")
+    before = place.pid("alone")
     os.kill(before, signal.SIGKILL)
     with pytest.raises(HubError, match="ended unexpectedly") as caught:
         dying.result(PATIENCE)
     assert caught.value.status == 500
     # who had not had a turn gets one from the replacement
     assert waiting.result(PATIENCE)["text"]
-    assert place.pid("chat") != before
+    assert place.pid("alone") != before
 
 
 def test_a_worker_that_is_stuck_is_replaced_and_its_caller_told(open_place: Open) -> None:
@@ -200,21 +200,21 @@ def test_a_worker_that_is_stuck_is_replaced_and_its_caller_told(open_place: Open
 
 def test_a_caller_who_goes_away_frees_the_worker(open_place: Open) -> None:
     place = open_place()
-    leaving, never = place.ask("chat", LONG), place.ask("chat", LONG)
+    leaving, never = place.ask("alone", LONG), place.ask("alone", LONG)
     heard = first_token(leaving)
     never.cancel()
     with pytest.raises(HubError, match="went away"):
         never.result(1)
     leaving.cancel()
-    assert place.result("chat", SHORT)["text"]
+    assert place.result("alone", SHORT)["text"]
     assert len(heard) < 3000, "the computation was cut off"
 
 
 def test_callers_take_turns(open_place: Open) -> None:
     place = open_place()
-    first_token(place.ask("chat", LONG, caller="greedy"))
-    greedy = [place.ask("chat", SHORT, caller="greedy") for _ in range(3)]
-    modest = place.ask("chat", SHORT, caller="modest")
+    first_token(place.ask("alone", LONG, caller="greedy"))
+    greedy = [place.ask("alone", SHORT, caller="greedy") for _ in range(3)]
+    modest = place.ask("alone", SHORT, caller="modest")
     order: list[str] = []
     for number, call in enumerate(greedy):
         call.listen(lambda _, name=f"greedy {number}": order.append(name))  # type: ignore[misc]
@@ -225,10 +225,10 @@ def test_callers_take_turns(open_place: Open) -> None:
 
 def test_too_many_that_wait_are_refused_early(open_place: Open) -> None:
     place = open_place(queue=2)
-    first_token(place.ask("chat", LONG))
-    place.ask("chat", LONG)
+    first_token(place.ask("alone", LONG))
+    place.ask("alone", LONG)
     with pytest.raises(Busy, match="Too many requests wait") as caught:
-        place.ask("chat", SHORT)
+        place.ask("alone", SHORT)
     assert "Retry-After" in caught.value.headers
 
 
@@ -244,14 +244,14 @@ def test_memory_is_kept_by_unloading_what_was_used_longest_ago(open_place: Open)
 
 def test_models_that_do_not_fit_together_take_turns_and_nobody_is_refused(open_place: Open) -> None:
     place = open_place(memory=int(1.1 * RUNTIME), turn=0.3)
-    busy = place.ask("chat", LONG, caller="first")
+    busy = place.ask("alone", LONG, caller="first")
     first_token(busy)
-    behind = place.ask("chat", SHORT, caller="second")
+    behind = place.ask("alone", SHORT, caller="second")
     with pytest.raises(Busy) as caught:
         place.ask("embedding", PAIR, wait=False)
     assert caught.value.extra["estimated_time"] > 0
     patient = place.ask("embedding", PAIR, caller="third")
-    until(lambda: place.state("chat") != "ready", 30)
+    until(lambda: place.state("alone") != "ready", 30)
     assert not busy.done, "what computes is not cut off"
     busy.cancel()
     assert patient.result(PATIENCE)
@@ -261,10 +261,10 @@ def test_models_that_do_not_fit_together_take_turns_and_nobody_is_refused(open_p
 
 def test_a_caller_sees_the_place_in_the_queue(open_place: Open) -> None:
     place = open_place()
-    model = place.model("chat")
-    running = place.ask("chat", LONG)
+    model = place.model("alone")
+    running = place.ask("alone", LONG)
     first_token(running)
-    second, third = place.ask("chat", SHORT), place.ask("chat", SHORT)
+    second, third = place.ask("alone", SHORT), place.ask("alone", SHORT)
     places = [place.service.place(model, call) for call in (running, second, third)]
     assert [(p.number, p.of) for p in places if p] == [(0, 3), (2, 3), (3, 3)]
     running.cancel()
@@ -274,12 +274,12 @@ def test_a_caller_sees_the_place_in_the_queue(open_place: Open) -> None:
 
 def test_one_caller_cannot_fill_the_queue(open_place: Open) -> None:
     place = open_place(queue_each=2)
-    first_token(place.ask("chat", LONG, caller="greedy"))
+    first_token(place.ask("alone", LONG, caller="greedy"))
     for _ in range(2):
-        place.ask("chat", SHORT, caller="greedy")
+        place.ask("alone", SHORT, caller="greedy")
     with pytest.raises(Busy, match="Too many requests wait"):
-        place.ask("chat", SHORT, caller="greedy")
-    place.ask("chat", SHORT, caller="modest")
+        place.ask("alone", SHORT, caller="greedy")
+    place.ask("alone", SHORT, caller="modest")
 
 
 def test_a_model_that_never_fits_is_refused_with_the_way_out(open_place: Open) -> None:

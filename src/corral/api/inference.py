@@ -121,9 +121,11 @@ def _tgi_events(asked: Asked, events: list[Event], state: dict[str, Any]) -> lis
             case Token(value):
                 if held is not None:
                     out.append(sse(held))
-                token = {k: value[k] for k in ("id", "text", "logprob", "special")}
                 state["index"] = state.get("index", 0) + 1
-                state["held"] = {"index": state["index"], "token": token, "generated_text": None, "details": None}
+                token = {"index": state["index"], "token": text_generation.token(value)}
+                if value.get("top"):
+                    token["top_tokens"] = [text_generation.top_token(one) for one in value["top"]]
+                state["held"] = token | {"generated_text": None, "details": None}
             case Result(value):
                 if held is None:
                     nothing = {"id": 0, "text": "", "logprob": 0.0, "special": True}

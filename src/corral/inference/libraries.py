@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ LIBRARIES: dict[str, Library] = {
         weights=_files(r"adapter_model\.safetensors"),
         adapter=_files(r"adapter_model\.safetensors"),
         sign=_files(r"adapter_config\.json"),
+        engines={"text-generation": "text-generation"},
     ),
     "transformers": Library(
         weights=_files(_SAFETENSORS),
@@ -139,7 +142,7 @@ LIBRARIES: dict[str, Library] = {
         weights=_files(r"[^/]+\.gguf"),
         sign=_files(r"[^/]+\.gguf"),
         task="text-generation",
-        engines={"text-generation": "text-generation"},
+        engines={"text-generation": "llama-cpp"},
     ),
     "spacy": Library(
         weights=_files(r"[^/]+/(model|patterns(\.jsonl)?)"),
@@ -161,6 +164,17 @@ KNOWN = frozenset(LIBRARIES) | frozenset(
     "keras fastai flair spacy sklearn stable-baselines3 ultralytics open_clip setfit adapter-transformers"
     " paddlenlp espnet nemo mlx".split()
 )
+
+
+#: engine -> the package that it needs, and the engine in its stead where that cannot be had
+_INSTEAD = {"llama-cpp": ("xllamacpp", "text-generation")}
+
+
+@cache
+def at_hand(engine: str) -> str:
+    """The engine itself, or the one in its stead on this machine."""
+    package, other = _INSTEAD.get(engine, ("", engine))
+    return engine if not package or find_spec(package) else other
 
 
 def runnable_tasks() -> frozenset[str]:

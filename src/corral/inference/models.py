@@ -228,6 +228,9 @@ def _weights(entries: list[Entry], found: Detection) -> int:
 
 def _growth(found: Detection, config: Any) -> float:
     """Bytes held in memory for each byte of weights in the repository, with some room for activations."""
+    if found.engine == "llama-cpp":
+        # keys and values of what callers read take half of the weights' size (`engines.llama_cpp`)
+        return 1.7
     if "gguf" in dict(found.options):
         # four bits or so become 32
         return 8.0

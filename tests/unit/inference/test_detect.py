@@ -32,7 +32,7 @@ def look(card: dict[str, Any] | None = None, files: tuple[str, ...] = (WEIGHTS,)
         ({}, (WEIGHTS,), {"config": BERT, "modules": []}, "sentence-similarity", "sentence-transformers", "embedding"),
         ({"tags": ["sentence-similarity"]}, (WEIGHTS,), {"config": BERT}, "sentence-similarity", "transformers",
          "embedding"),
-        ({}, ("tiny-Q4_K_M.gguf",), {}, "text-generation", "gguf", "text-generation"),
+        ({}, ("tiny-Q4_K_M.gguf",), {}, "text-generation", "gguf", "llama-cpp"),
         ({}, (), {"model_index": {}}, "text-to-image", "diffusers", None),
         ({}, ("adapter_model.safetensors",), {"adapter_config": {}}, None, "peft", None),
         ({}, (WEIGHTS,), {"config": {"architecture": "resnet18", "num_classes": 10}}, "image-classification", "timm",

@@ -71,7 +71,7 @@ def test_one_text_gives_one_vector_and_a_list_gives_a_list() -> None:
 
 def test_generated_text_comes_with_details_only_where_asked_for() -> None:
     token = {"id": 5, "text": "b", "logprob": -0.5, "special": False}
-    result = {"text": "b", "tokens": [token], "finish_reason": "length", "input_length": 1}
+    result = {"text": "b", "tokens": [token], "finish_reason": "length", "input_length": 1, "output_length": 1}
     task = TASKS["text-generation"]
     assert task.answer(ask("text-generation", inputs="a"), result) == [{"generated_text": "b"}]
     asked = ask("text-generation", inputs="a", parameters={"details": True, "return_full_text": True})

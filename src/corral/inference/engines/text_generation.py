@@ -1,12 +1,15 @@
-"""Text generation by transformers, token by token. Also reads GGUF files (made whole again in memory)."""
+"""Text generation by transformers, for several callers together. It reads GGUF where llama.cpp cannot be had."""
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 from typing import Any
 
+import llguidance.hf
 import torch
+from llguidance import LLMatcher, LLTokenizer
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -18,51 +21,84 @@ from transformers import (
     StoppingCriteria,
     StoppingCriteriaList,
 )
-from transformers.generation.streamers import BaseStreamer
 
-from corral.inference.engines.base import SAFE, Emit, Engine, Job, Refused, device, dtype_for
+from corral.inference.engines import responses, tools
+from corral.inference.engines.base import SAFE, Engine, Job, Refused, device, dtype_for
+from corral.inference.engines.batching import Batch, agrees
+from corral.inference.engines.grammar import grammar
+from corral.inference.engines.responses import Reader
+from corral.inference.engines.sampling import PARAMETERS, Sampler
+from corral.inference.engines.writing import Writer
 
 #: no answer is longer than this many tokens
 MOST_NEW = 4096
-#: what is not asked for is taken from the model's own generation_config.json
-SAMPLING = ("temperature", "top_k", "top_p", "typical_p")
+#: callers at a time
+CALLERS = 8
+#: a prompt longer than this is read in pieces, and people are told how far it is
+_LONG = 1024
 
 
 class TextGeneration(Engine):
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
+        # an adapter's folder may have a tokenizer of its own, with tokens that were added for it
+        base = Path(options.get("base") or folder)
+        words = folder if (folder / "tokenizer_config.json").exists() else base
         gguf = {"gguf_file": options["gguf"]} if options.get("gguf") else {}
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **gguf)
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, **gguf)
-        stored = torch.float32 if gguf else getattr(config, "dtype", None)
-        safe = {key: value for key, value in SAFE.items() if not gguf or key != "use_safetensors"}
-        # made whole, since transformers multiplies packed weights many times more slowly
-        whole = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {}
-        self._model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype_for(stored), **safe, **gguf, **whole)
+        code = {"trust_remote_code": bool(options.get("code"))}
+        self._tokenizer = AutoTokenizer.from_pretrained(words, **code, **gguf)
+        self._model = _load(base, code, gguf)
+        if base != folder:
+            self._model = _adapted(self._model, folder, len(self._tokenizer))
         self._model.eval().to(device())
-        self._longest = getattr(config.get_text_config(), "max_position_embeddings", None) or 4096
+        config = self._model.config.get_text_config()
+        self._longest = getattr(config, "max_position_embeddings", None) or 4096
         defaults: GenerationConfig = self._model.generation_config
-        self._defaults = {key: getattr(defaults, key, None) for key in SAMPLING} if defaults.do_sample else {}
+        self._defaults = {key: getattr(defaults, key, None) for key in PARAMETERS} if defaults.do_sample else {}
         ends = defaults.eos_token_id
         ends = set(ends if isinstance(ends, list) else [ends])
-        self._ends = sorted(e for e in ends | {self._tokenizer.eos_token_id} if e is not None)
+        self._ends = frozenset(e for e in ends | {self._tokenizer.eos_token_id} if e is not None)
+        self._how = responses.template(self._tokenizer)
+        self._tools = self._how is not None and "tools" in str(self._tokenizer.chat_template)
+        self._words: LLTokenizer | None = None
+        self._lock = threading.Lock()
+        self._batch = Batch(self._model, CALLERS) if agrees(self._model) else None
+        self.parallel = CALLERS if self._batch else 1
 
     def run(self, job: Job) -> Any:
         params = job.params
         match job.op:
             case "generate":
-                ids = self._tokenizer(params["prompt"], return_tensors="pt")["input_ids"]
+                return self._generate(self._encoded(params["prompt"]), job, None)
             case "chat":
-                ids = self._dialogue(params["messages"])
-            case _:
-                raise Refused(f"This model cannot do {job.op!r}: it generates text.")
-        return self._generate(ids, job)
+                must = params.get("tools") and (not self._tools or params["tool_choice"] == "required")
+                if must:
+                    return tools.understood(job, self._chat(tools.rewritten(job)))
+                return self._chat(job)
+        raise Refused(f"This model cannot do {job.op!r}: it generates text.")
 
-    def _dialogue(self, messages: list[dict[str, Any]]) -> torch.Tensor:
+    def _encoded(self, text: str) -> torch.Tensor:
+        ids: torch.Tensor = self._tokenizer(text, return_tensors="pt")["input_ids"]
+        return ids
+
+    def _chat(self, job: Job) -> Any:
+        ids = self._dialogue(job.params)
+        reads = job.params.get("tools") or "<think>" in str(self._tokenizer.chat_template)
+        reader = None
+        if self._how and reads and not job.params.get("grammar"):
+            reader = Reader(self._tokenizer, self._how, self._tokenizer.decode(ids[0]))
+        return self._generate(ids, job, reader)
+
+    def _dialogue(self, params: dict[str, Any]) -> torch.Tensor:
         if not self._tokenizer.chat_template:
             raise Refused("This model has no chat template, so it cannot chat: use text generation instead.")
+        functions = [{"type": "function", "function": tool} for tool in params.get("tools") or ()]
         try:
             encoded = self._tokenizer.apply_chat_template(
-                messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
+                [_as_templates_read(message) for message in params["messages"]],
+                tools=functions or None,
+                add_generation_prompt=True,
+                return_tensors="pt",
+                return_dict=True,
             )
         except Exception as error:
             # the template is the repository's own program: it refuses by any error
@@ -70,7 +106,7 @@ class TextGeneration(Engine):
         ids: torch.Tensor = encoded["input_ids"]
         return ids
 
-    def _generate(self, ids: torch.Tensor, job: Job) -> Any:
+    def _generate(self, ids: torch.Tensor, job: Job, reader: Reader | None) -> Any:
         params = job.params
         if truncate := params.get("truncate"):
             ids = ids[:, -truncate:]
@@ -81,143 +117,118 @@ class TextGeneration(Engine):
         if room < 1:
             raise Refused(f"The prompt has {length} tokens, and this model reads {self._longest}: shorten it.")
         most = min(params.get("max_new_tokens") or 100, room, MOST_NEW)
-        settings = self._settings(params)
-        if params.get("seed") is not None:
-            torch.manual_seed(params["seed"])
-        record = _Record(length, params.get("frequency_penalty") or 0.0, params.get("presence_penalty") or 0.0)
-        writer = _Writer(self._tokenizer, params, record, job.emit, set(self._ends))
+        ids = ids.to(self._model.device)
+        sampler = Sampler(params, self._defaults, ids, self._matcher(params))
+        text = _Text(ids, sampler, Writer(self._tokenizer, job, self._ends, most, reader), job, most)
+        if self._batch:
+            self._batch.write(text)
+        else:
+            self._alone(text)
+        return text.writer.end("length") | {"input_length": length}
+
+    def _matcher(self, params: dict[str, Any]) -> LLMatcher | None:
+        wanted = params.get("grammar")
+        if not wanted:
+            return None
+        made = grammar(wanted)
+        with self._lock:
+            if self._words is None:
+                try:
+                    self._words = llguidance.hf.from_tokenizer(self._tokenizer, eos_token=sorted(self._ends))
+                except ValueError as error:
+                    raise Refused(f"This model's tokens cannot be held to a grammar: {error}", 501) from None
+        return LLMatcher(self._words, made, log_level=0)
+
+    def _alone(self, text: _Text) -> None:
+        """For models that keep something other than keys and values: one caller at a time."""
         self._model.generate(
-            ids.to(self._model.device),
-            attention_mask=torch.ones_like(ids).to(self._model.device),
-            max_new_tokens=most,
-            logits_processor=LogitsProcessorList([record]),
-            stopping_criteria=StoppingCriteriaList([_Stop(writer, job.cancelled)]),
-            streamer=writer,
-            eos_token_id=self._ends or None,
-            pad_token_id=self._tokenizer.pad_token_id if self._tokenizer.pad_token_id is not None else self._ends[0],
-            **settings,
+            text.prompt,
+            attention_mask=torch.ones_like(text.prompt),
+            max_new_tokens=text.most,
+            do_sample=False,
+            logits_processor=LogitsProcessorList([_Chooser(text)]),
+            stopping_criteria=StoppingCriteriaList([_Stop(text)]),
+            eos_token_id=None,
+            pad_token_id=0,
         )
-        return {
-            "text": writer.text,
-            "prompt_text": self._tokenizer.decode(ids[0]) if params.get("return_full_text") else "",
-            "finish_reason": writer.reason or "length",
-            "tokens": writer.tokens,
-            "input_length": length,
-        }
-
-    def _settings(self, params: dict[str, Any]) -> dict[str, Any]:
-        asked = {key: params[key] for key in SAMPLING if params.get(key) is not None}
-        chosen = {k: v for k, v in self._defaults.items() if v is not None} | asked
-        sample = params.get("do_sample")
-        if sample is None:
-            sample = bool(asked) or bool(params.get("sample_by_default") and self._defaults)
-        result: dict[str, Any] = {"do_sample": False}
-        if sample and chosen.get("temperature") != 0:
-            result = {"do_sample": True, "top_k": 0} | chosen
-        if penalty := params.get("repetition_penalty"):
-            result["repetition_penalty"] = penalty
-        return result
 
 
-class _Record(LogitsProcessor):  # type: ignore[misc]
-    """Applies OpenAI's two penalties to what was generated, and keeps each step's log probabilities."""
+def _load(folder: Path, code: dict[str, bool], gguf: dict[str, Any]) -> Any:
+    config = AutoConfig.from_pretrained(folder, **code, **gguf)
+    stored = torch.float32 if gguf else getattr(config, "dtype", None)
+    safe = {key: value for key, value in (SAFE | code).items() if not gguf or key != "use_safetensors"}
+    # made whole, since transformers multiplies packed weights many times more slowly
+    whole = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {}
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype_for(stored), **safe, **gguf, **whole)
 
-    def __init__(self, prompt: int, frequency: float, presence: float) -> None:
-        self._prompt, self._frequency, self._presence = prompt, frequency, presence
-        self.last = torch.empty(0)
+
+def _adapted(model: Any, folder: Path, words: int) -> Any:
+    """The model with an adapter of peft's on it; merged into its weights where its kind allows that."""
+    from peft import PeftModel
+
+    if words > model.get_input_embeddings().weight.shape[0]:
+        model.resize_token_embeddings(words)
+    adapted = PeftModel.from_pretrained(model, str(folder), use_safetensors=True, local_files_only=True)
+    return adapted.merge_and_unload() if hasattr(adapted, "merge_and_unload") else adapted
+
+
+def _as_templates_read(message: dict[str, Any]) -> dict[str, Any]:
+    """Templates read the arguments of earlier calls as objects, where OpenAI's protocol has them as JSON text."""
+    if not message.get("tool_calls"):
+        return message
+    calls = []
+    for one in message["tool_calls"]:
+        try:
+            arguments = json.loads(one["function"]["arguments"])
+        except ValueError:
+            arguments = one["function"]["arguments"]
+        calls.append(one | {"function": one["function"] | {"arguments": arguments}})
+    return message | {"tool_calls": calls}
+
+
+class _Text:
+    """One caller's text for the batch (`batching.Text`)."""
+
+    def __init__(self, prompt: torch.Tensor, sampler: Sampler, writer: Writer, job: Job, most: int) -> None:
+        self.prompt, self.writer, self.most = prompt, writer, most
+        self.plain = sampler.plain
+        self._sampler, self._job = sampler, job
+        self._chance: dict[str, Any] = {}
+
+    def reading(self, done: int, total: int) -> bool:
+        if done < total and total > _LONG:
+            self._job.progress(done, total, None)
+        return not self._job.cancelled.is_set()
+
+    def choose(self, scores: torch.Tensor) -> int:
+        token, chance = self._sampler.choose(scores)
+        if chance:
+            chance["top"] = [one | {"token": self.writer.following(one["id"])} for one in chance["top"]]
+        self._chance = chance
+        return token
+
+    def take(self, token: int) -> bool:
+        self.writer.add(token, self._chance)
+        if self._sampler.over and not self.writer.reason:
+            self.writer.reason = "eos_token"
+        return not (self.writer.reason or len(self.writer.tokens) >= self.most or self._job.cancelled.is_set())
+
+
+class _Chooser(LogitsProcessor):  # type: ignore[misc]
+    """Leaves transformers' loop no choice but the text's own."""
+
+    def __init__(self, text: _Text) -> None:
+        self._text = text
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        if self._frequency or self._presence:
-            counts = torch.zeros_like(scores).scatter_add_(
-                1, input_ids[:, self._prompt :], torch.ones_like(input_ids[:, self._prompt :], dtype=scores.dtype)
-            )
-            scores = scores - self._frequency * counts - self._presence * (counts > 0)
-        self.last = scores[0].float().log_softmax(-1)
-        return scores
+        token = self._text.choose(scores[0])
+        return torch.full_like(scores, float("-inf")).index_fill_(1, torch.tensor([token], device=scores.device), 0.0)
 
 
 class _Stop(StoppingCriteria):  # type: ignore[misc]
-    def __init__(self, writer: _Writer, cancelled: threading.Event) -> None:
-        self._writer, self._cancelled = writer, cancelled
+    def __init__(self, text: _Text) -> None:
+        self._text = text
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-        stop = self._writer.reason == "stop_sequence" or self._cancelled.is_set()
-        return torch.full((input_ids.shape[0],), stop, device=input_ids.device)
-
-
-class _Writer(BaseStreamer):  # type: ignore[misc]
-    """Turns tokens into text as they come, ends at a stop sequence, and emits one event a token.
-
-    An event's text may be empty: while a character is not whole, or while the text may still become a stop sequence
-    that is not to be shown.
-    """
-
-    def __init__(self, tokenizer: Any, params: dict[str, Any], record: _Record, emit: Emit, ends: set[int]) -> None:
-        self._tokenizer, self._record, self._emit, self._ends = tokenizer, record, emit, ends
-        self._stops: list[str] = params.get("stop") or []
-        self._show_stop: bool = params.get("include_stop", False)
-        self._stream: bool = params.get("stream", False)
-        self._special = set(tokenizer.all_special_ids)
-        self._ids: list[int] = []
-        self._context = 0
-        self._read_to = 0
-        self._shown = 0
-        self._prompt_seen = False
-        self.tokens: list[dict[str, Any]] = []
-        self.text = ""
-        self.reason = ""
-
-    def put(self, value: torch.Tensor) -> None:
-        if not self._prompt_seen:
-            # generate() streams the prompt first
-            self._prompt_seen = True
-            return
-        if self.reason:
-            # the criteria are asked before the token that fulfils them is streamed, so one more comes
-            return
-        token = int(value.reshape(-1)[0])
-        special = token in self._special or token in self._ends
-        if token in self._ends:
-            self.reason = "eos_token"
-        elif not special:
-            self._ids.append(token)
-            self._read()
-        hidden = 0 if self.reason else self._held()
-        piece = self.text[self._shown : len(self.text) - hidden]
-        self._shown += len(piece)
-        logprob = float(self._record.last[token]) if len(self._record.last) else 0.0
-        event = {"id": token, "text": piece, "logprob": max(logprob, -1e9), "special": special}
-        self.tokens.append(event)
-        if self._stream:
-            self._emit(event)
-
-    def end(self) -> None:
-        """What was held back is the answer's after all."""
-        piece = self.text[self._shown :]
-        if piece and self.tokens:
-            self._shown = len(self.text)
-            self.tokens[-1]["text"] += piece
-            if self._stream:
-                self._emit({"id": self.tokens[-1]["id"], "text": piece, "logprob": 0.0, "special": False, "rest": True})
-
-    def _read(self) -> None:
-        # A token's text depends on its neighbours (spaces, bytes of one character), so each is decoded after a few of
-        # the tokens before it, as text-generation-inference does (`Model.decode_token`).
-        before = self._tokenizer.decode(self._ids[self._context : self._read_to], skip_special_tokens=True)
-        now = self._tokenizer.decode(self._ids[self._context :], skip_special_tokens=True)
-        if len(now) <= len(before) or now.endswith("\ufffd"):
-            # a character of which more bytes are to come
-            return
-        self.text += now[len(before) :]
-        self._context, self._read_to = self._read_to, len(self._ids)
-        for stop in self._stops:
-            at = self.text.find(stop, max(0, self._shown - len(stop)))
-            if at >= 0:
-                self.text = self.text[: at + len(stop) if self._show_stop else at]
-                self.reason = "stop_sequence"
-
-    def _held(self) -> int:
-        """How much of the text's end could be the beginning of a stop sequence."""
-        if self._show_stop:
-            return 0
-        return max((n for stop in self._stops for n in range(1, len(stop)) if self.text.endswith(stop[:n])), default=0)
+        more = self._text.take(int(input_ids[0, -1]))
+        return torch.full((input_ids.shape[0],), not more, device=input_ids.device)

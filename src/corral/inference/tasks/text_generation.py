@@ -1,20 +1,33 @@
-"""Text that goes on from a prompt, as text-generation-inference (TGI) takes and gives it, streamed or whole."""
+"""Text that goes on from a prompt, as text-generation-inference (TGI) takes and gives it, streamed or whole.
+
+What engines are asked, here and in `tasks.chat`: `prompt` or `messages`; the limits and sampling parameters below;
+`stop`, and whether the text has it (`include_stop`); `grammar`; `tops`, how many of the likeliest tokens are told for
+each one (None: no probabilities at all); for chats `tools` and `tool_choice` (`auto` or `required`). Their result:
+`text`, `reasoning`, `calls` ([{id, name, arguments: JSON text}]), `tokens` (the events that are streamed: `id`, `text`,
+`logprob`, `special`, and where asked `token`, `top`, `reasoning`, `calls`), `finish_reason` (`eos_token`,
+`stop_sequence`, `length`, `tool_calls`), `input_length` and `output_length` in tokens.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from corral.core.errors import BadRequest, NotSupported
+from corral.core.errors import BadRequest, NotSupported, Unprocessable
 from corral.inference.calls import Request
 from corral.inference.tasks import base
 
 MOST_STOPS = 16
+#: likeliest tokens that are told for each one
+MOST_TOPS = 20
+#: bytes of a JSON schema or a regular expression, and objects inside each other in a schema
+MOST_GRAMMAR, MOST_DEPTH = 100_000, 64
 
 
 def _request(body: base.Body) -> Request:
     values = body.parameters
-    for name in ("adapter_id", "grammar", "watermark", "top_n_tokens", "decoder_input_details"):
+    for name in ("adapter_id", "watermark", "decoder_input_details"):
         if values.get(name):
             raise NotSupported(f"'{name}' is not supported: leave it out.")
     if (values.get("best_of") or 1) != 1:
@@ -29,8 +42,12 @@ def _request(body: base.Body) -> Request:
         "stop": stops(values.get("stop") or values.get("stop_sequences")),
         # TGI's answers end with the stop sequence
         "include_stop": True,
+        "grammar": grammar(values.get("grammar"), "'grammar'"),
     }
     stream = base.flag(body.value, "stream") or False
+    top = base.number(values, "top_n_tokens", 1, MOST_TOPS, whole=True)
+    # its token events have their probabilities, asked for or not
+    params["tops"] = (top or 0) if params["details"] or stream else None
     return Request("generate", params | {"stream": stream}, stream=stream)
 
 
@@ -57,6 +74,40 @@ def stops(value: Any) -> list[str]:
     return found
 
 
+def grammar(value: Any, where: str) -> dict[str, Any] | None:
+    """What the text must follow, `{"json": schema}` or `{"regex": pattern}`, from TGI's `{"type", "value"}`."""
+    if value is None:
+        return None
+    kind, wanted = (value.get("type"), value.get("value")) if isinstance(value, Mapping) else (None, None)
+    if kind == "regex" and isinstance(wanted, str) and wanted:
+        if len(wanted) > MOST_GRAMMAR:
+            raise Unprocessable(f"{where} is longer than {MOST_GRAMMAR} characters: shorten it.")
+        return {"regex": wanted}
+    if kind in ("json", "json_schema") and isinstance(wanted, Mapping):
+        return {"json": schema(wanted.get("schema", wanted) if kind == "json_schema" else wanted, where)}
+    raise BadRequest(
+        f'{where} must be {{"type": "json", "value": a JSON schema}} or {{"type": "regex", "value": text}}.'
+    )
+
+
+def schema(value: Any, where: str) -> dict[str, Any]:
+    """A JSON schema of a size that can be followed. What it says is checked where it is used."""
+    if not isinstance(value, Mapping):
+        raise BadRequest(f"{where} must be a JSON schema: an object.")
+    if _deeper(value, MOST_DEPTH):
+        raise Unprocessable(f"{where} has more than {MOST_DEPTH} objects inside each other: make it simpler.")
+    if len(json.dumps(value)) > MOST_GRAMMAR:
+        raise Unprocessable(f"{where} is longer than {MOST_GRAMMAR} bytes: make it simpler.")
+    return dict(value)
+
+
+def _deeper(value: Any, most: int) -> bool:
+    if not isinstance(value, Mapping | list):
+        return False
+    inner = value.values() if isinstance(value, Mapping) else value
+    return most == 0 or any(_deeper(one, most - 1) for one in inner)
+
+
 def _answer(request: Request, result: dict[str, Any]) -> list[dict[str, Any]]:
     text = result["text"]
     if request.params.get("return_full_text"):
@@ -65,15 +116,25 @@ def _answer(request: Request, result: dict[str, Any]) -> list[dict[str, Any]]:
     if request.params.get("details"):
         answer["details"] = details(result, request) | {
             "prefill": [],
-            "tokens": [{k: t[k] for k in ("id", "text", "logprob", "special")} for t in result["tokens"]],
+            "tokens": [token(t) for t in result["tokens"]],
         }
+        if any(t.get("top") for t in result["tokens"]):
+            answer["details"]["top_tokens"] = [[top_token(one) for one in t.get("top", ())] for t in result["tokens"]]
     return [answer]
+
+
+def token(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: event[k] for k in ("id", "text", "logprob", "special")}
+
+
+def top_token(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"id": given["id"], "text": given["token"], "logprob": given["logprob"], "special": False}
 
 
 def details(result: dict[str, Any], request: Request) -> dict[str, Any]:
     return {
         "finish_reason": result["finish_reason"],
-        "generated_tokens": len(result["tokens"]),
+        "generated_tokens": result["output_length"],
         "seed": request.params.get("seed"),
     }
 
