@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from building.hub import Hub
+from building import models, models_audio, models_diffusion, models_text, models_vision
+from building.hub import Hub, Person
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 DESKTOP = {"width": 1280, "height": 860}
+
+#: one that beeps, and that every page may use
+_MICROPHONE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 Visit = Callable[..., Page]
 
@@ -26,7 +30,7 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(
             executable_path=program,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", *_MICROPHONE],
         )
         yield found
         found.close()
@@ -55,3 +59,35 @@ def visit(browser: Browser, hub: Hub, request: pytest.FixtureRequest) -> Iterato
             page.screenshot(path=SCREENSHOTS / f"{name}-{number}.png", full_page=True)
         context.close()
     assert not elsewhere
+
+
+@pytest.fixture(scope="session")
+def tiny(alice: Person, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Uploads a tiny model of alice's once: `tiny(kind, card)` -> its id; another `name`, another one."""
+    pytest.importorskip("torch", reason="Models run with torch: install corral[ml].")
+    folders: dict[str, Path] = {}
+
+    def made(kind: str) -> Path:
+        if kind not in folders:
+            into = tmp_path_factory.mktemp("models")
+            if kind in models.KINDS:
+                folders[kind] = models.make(kind, into / kind)
+            elif kind in models_vision.KINDS:
+                folders[kind] = models_vision.make(kind, into / kind)
+            elif kind in models_diffusion.KINDS:
+                folders.update(models_diffusion.make(kind, into=into))
+            elif kind in models_text.KINDS:
+                folders.update(models_text.make_all(into, kind))
+            else:
+                folders.update(models_audio.make(into))
+        return folders[kind]
+
+    def upload(kind: str, card: str, name: str = "") -> str:
+        repo = f"alice/tiny-{name or kind}"
+        if not alice.api.repo_exists(repo):
+            alice.api.create_repo(repo)
+            (made(kind) / "README.md").write_text(f"---\n{card}---\n# A tiny model\n")
+            alice.api.upload_folder(repo_id=repo, folder_path=made(kind))
+        return repo
+
+    return upload

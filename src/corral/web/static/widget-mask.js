@@ -73,7 +73,10 @@ export function mask(input, env, under) {
     pen.lineWidth = width;
     pen.lineCap = pen.lineJoin = "round";
     pen.beginPath();
-    pen.moveTo(...points[0]);
+    // a line of no length is not drawn
+    pen.arc(...points[0], width / 2, 0, 2 * Math.PI);
+    pen.fill();
+    pen.beginPath();
     for (const point of points) pen.lineTo(...point);
     pen.stroke();
   }
