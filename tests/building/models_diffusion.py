@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-KINDS = ("drawing", "drawing-xl", "inpainting", "enlarging", "lora", "lora-elsewhere")
+KINDS = ("drawing", "drawing-xl", "flow", "inpainting", "enlarging", "lora", "lora-elsewhere")
 
 
 def make(*kinds: str, into: Path) -> dict[str, Path]:
     """Save a tiny pipeline of each kind (`KINDS`) in a folder of its name. The test's process stays free of torch.
 
-    They draw 32x32 pixels; `lora` is for `drawing`, `lora-elsewhere` for one of another shape.
+    They draw 32x32 pixels, but `flow`, which draws 256x256; `lora` is for `drawing`, `lora-elsewhere` for one of another shape.
     """
     folders = {kind: into / kind for kind in kinds}
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"}
@@ -74,15 +74,16 @@ def _unet(cross: int = 16, width: int = 16, **options: Any) -> Any:
     return UNet2DConditionModel(**settings | options)
 
 
-def _vae(width: int = 16) -> Any:
+def _vae(**options: Any) -> Any:
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
-        block_out_channels=[width, width],
+        block_out_channels=[16, 16],
         down_block_types=["DownEncoderBlock2D"] * 2,
         up_block_types=["UpDecoderBlock2D"] * 2,
         latent_channels=4,
         norm_num_groups=4,
+        **options,
     )
 
 
@@ -151,6 +152,38 @@ def _drawing_xl(folder: Path) -> None:
     ).save_pretrained(folder)
 
 
+def _flow(folder: Path) -> None:
+    """Flux: a transformer, a second text encoder of T5's kind, latents in rows."""
+    import string
+
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+    from transformers import T5Config, T5EncoderModel, T5TokenizerFast
+
+    letters = [(letter, -2.0) for letter in ("▁", *string.ascii_letters)]
+    second = T5TokenizerFast(vocab=[("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *letters])
+    FluxPipeline(
+        vae=_vae(use_quant_conv=False, use_post_quant_conv=False, shift_factor=0.06),
+        text_encoder=_text_encoder(),
+        tokenizer=_tokenizer(folder / "tokenizer"),
+        text_encoder_2=T5EncoderModel(
+            T5Config(vocab_size=len(second) + 2, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
+        ),
+        tokenizer_2=second,
+        transformer=FluxTransformer2DModel(
+            patch_size=1,
+            in_channels=16,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=16,
+            pooled_projection_dim=16,
+            axes_dims_rope=(4, 4, 8),
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+    ).save_pretrained(folder)
+
+
 def _inpainting(folder: Path) -> None:
     """With the nine channels of models that were trained for it."""
     _drawing(folder, "StableDiffusionInpaintPipeline", unet=_unet(in_channels=9))
@@ -184,6 +217,7 @@ def _lora(folder: Path, width: int = 16) -> None:
 _MADE: dict[str, Callable[[Path], None]] = {
     "drawing": lambda folder: _drawing(folder, vae=_taught_vae()),
     "drawing-xl": _drawing_xl,
+    "flow": _flow,
     "inpainting": _inpainting,
     "enlarging": _enlarging,
     "lora": _lora,

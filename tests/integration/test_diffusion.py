@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,17 @@ pytestmark = pytest.mark.slow
 LORA = "pytorch_lora_weights.safetensors"
 #: few enough to be quick
 STEPS = 4
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """For models as small as these, threads cost more than they bring: above all where others compute too."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +126,11 @@ def test_progress_is_told_with_previews_and_nobody_waits_in_vain(
 ) -> None:
     from PIL import Image
 
-    from corral.inference.engines import diffusion
+    from corral.inference.engines import diffusion_watch
     from corral.inference.engines.base import Job, Refused
 
     engine = load("drawing")
-    monkeypatch.setattr(diffusion, "_LOOK", 0)
+    monkeypatch.setattr(diffusion_watch, "LOOK", 0)
     seen: list[tuple[int, int, Media | None]] = []
     params = {"prompt": "a cat", "num_inference_steps": 6}
     engine.run(Job("text-to-image", params, progress=lambda *told: seen.append(told)))
@@ -127,6 +138,11 @@ def test_progress_is_told_with_previews_and_nobody_waits_in_vain(
     previews = [picture for _, _, picture in seen[:-1]]
     assert {Image.open(io.BytesIO(p.data)).size for p in previews if p} == {(16, 16)}
     assert len(previews) == len([p for p in previews if p])
+    monkeypatch.setattr(diffusion_watch, "SIGN", 0)
+    signs: list[int] = []
+    engine.run(Job("text-to-image", params, progress=lambda done, *_: signs.append(done)))
+    assert len(signs) > len(seen), "steps of large models are long: there are signs of life within them"
+    assert signs == sorted(signs)
     leaving = Job("text-to-image", params, progress=lambda done, *_: leaving.cancelled.set() if done == 2 else None)
     counted = Job("text-to-image", params, progress=lambda *told: seen.append(told))
     seen.clear()
@@ -178,6 +194,26 @@ def test_masks_as_openai_has_them(load: Callable[..., Engine]) -> None:
     assert draw(engine, "a dog", "image-to-image", given, mask_is_alpha=True).about["width"] == 32, (
         "nothing is transparent"
     )
+
+
+def test_pipelines_of_another_family(load: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Transformers that draw by flows: latents in rows, schedulers of their own."""
+    from corral.inference.engines import diffusion_watch
+    from corral.inference.engines.base import Job, Refused
+
+    engine, small = load("flow"), {"width": 48, "height": 32}
+    assert draw(engine, **small).data == draw(engine, **small).data
+    drawn = draw(engine, "a dog", "image-to-image", png(32, 32), mask(32, 32, (8, 8, 24, 24)))
+    changed = (pixels(drawn.data) != pixels(png(32, 32))).any(2)
+    assert changed.any()
+    assert not changed[:8].any()
+    monkeypatch.setattr(diffusion_watch, "LOOK", 0)
+    shown: list[Media | None] = []
+    params = {"prompt": "a cat", "num_inference_steps": 3} | small
+    engine.run(Job("text-to-image", params, progress=lambda done, total, picture: shown.append(picture)))
+    assert [(p.about["width"], p.about["height"]) for p in shown if p] == [(24, 16)] * 2
+    with pytest.raises(Refused, match="it takes: FlowMatchEulerDiscreteScheduler"):
+        draw(engine, scheduler="DDIM")
 
 
 def test_a_lora_changes_the_picture_as_much_as_asked(load: Callable[..., Engine]) -> None:

@@ -15,7 +15,7 @@ from corral.core.errors import BadRequest
 _MAX_FIELD = 64 * 2**10
 
 
-async def form(request: Request, *, holds: str, files: int) -> FormData:
+async def whole_form(request: Request, *, holds: str, files: int) -> FormData:
     """The form that the body is, with at most `files` files; `holds` tells people what it should hold.
 
     Raises BadRequest for what is none, TooLarge for one that is longer than any request.

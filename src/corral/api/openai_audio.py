@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import PlainTextResponse, Response
 
 from corral.api.calling import answered, json_object, outcome, told, wants_events, whole_body
 from corral.api.deps import Ctx
+from corral.api.forms import whole_form
 from corral.api.openai import call_model, model_of
 from corral.context import Context
 from corral.core.errors import BadRequest, NotSupported
@@ -24,8 +24,6 @@ router = APIRouter()
 
 FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 _GRANULARITIES = "timestamp_granularities[]"
-#: bytes of a form's member that is no file
-_MAX_FIELD = 64 * 2**10
 #: a sentence made of words is cut where there are more characters: subtitles have two lines
 _LINE = 80
 
@@ -61,7 +59,7 @@ async def speak(request: Request, ctx: Ctx) -> Response:
 
 
 async def _written(request: Request, ctx: Context, task: str) -> Response:
-    form = await _form(request)
+    form = await whole_form(request, holds="'file' and 'model'", files=1)
     values: dict[str, Any] = {k: v for k, v in form.items() if isinstance(v, str) and v}
     shape = base.choice(values, "response_format", FORMATS) or "json"
     if values.get("stream", "").lower() in ("true", "1"):
@@ -94,21 +92,6 @@ def _times(form: FormData, shape: str) -> tuple[str, ...]:
     if shape in ("json", "text"):
         return ()
     return tuple(str(v) for v in dict.fromkeys(asked)) or ("segment",)
-
-
-async def _form(request: Request) -> FormData:
-    raw = await whole_body(request)
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise BadRequest("Send a form (multipart/form-data) with 'file' and 'model'.")
-
-    async def pieces() -> AsyncGenerator[bytes, None]:
-        yield raw
-
-    try:
-        parser = MultiPartParser(request.headers, pieces(), max_files=1, max_fields=50, max_part_size=_MAX_FIELD)
-        return await parser.parse()
-    except (MultiPartException, KeyError, ValueError) as error:
-        raise BadRequest(f"The form cannot be read: {getattr(error, 'message', None) or error}") from None
 
 
 async def _file(form: FormData) -> bytes:

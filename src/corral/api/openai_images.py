@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from corral.api.calling import answered, json_object, named, outcome, streamed, told, wants_events, whole_body
 from corral.api.deps import Ctx
-from corral.api.forms import form
+from corral.api.forms import whole_form
 from corral.api.openai import call_model, model_of
 from corral.context import Context
 from corral.core.errors import BadRequest, NotSupported
@@ -49,7 +49,7 @@ async def generate(request: Request, ctx: Ctx) -> Response:
 @router.post("/v1/images/edits")
 async def edit(request: Request, ctx: Ctx) -> Response:
     """`image` drawn anew after `prompt`: where `mask` (or the picture itself) is transparent, else all of it."""
-    members = await form(request, holds="'image', 'prompt' and 'model'", files=4)
+    members = await whole_form(request, holds="'image', 'prompt' and 'model'", files=4)
     values = _values(members)
     files = [await _file(members, "image")]
     if "mask" in members:
@@ -62,7 +62,7 @@ async def edit(request: Request, ctx: Ctx) -> Response:
 @router.post("/v1/images/variations")
 async def vary(request: Request, ctx: Ctx) -> Response:
     """Pictures like `image`."""
-    members = await form(request, holds="'image' and 'model'", files=4)
+    members = await whole_form(request, holds="'image' and 'model'", files=4)
     values = _values(members)
     asked = Asked("image-to-image", _drawn(values), (await _file(members, "image"),))
     return await _answer(request, ctx, values, asked, "image_variation")

@@ -38,6 +38,8 @@ _KINDS = tuple(
 _HALVES = re.compile(
     r"Prior|(Cascade|Wuerstchen)Decoder|Kandinsky(V22)?(Controlnet)?(Img2Img|Inpaint)?Pipeline|Redux|BlipDiffusion"
 )
+#: they draw from one picture and are controlled by another
+_TWO_PICTURES = re.compile(r"Control\w*(Img2Img|Inpaint)")
 #: a family of pipelines that share their weights (diffusers' `AutoPipelineFor…`) -> what else it does
 _FAMILIES = {
     **dict.fromkeys(
@@ -187,6 +189,8 @@ def _whole(tag: Any, index: Mapping[str, Any], names: Collection[str]) -> Pipeli
 def _problem(kind: str, task: str, index: Mapping[str, Any], names: Collection[str]) -> str:
     if task in DRAWING and _HALVES.search(kind):
         return f"It is one half of a pipeline (a {kind}), and Corral runs whole ones."
+    if _TWO_PICTURES.search(kind):
+        return f"It takes a second picture, which controls it (a {kind}), and Corral asks for one."
     parts = {name: part for name, part in index.items() if isinstance(part, list) and len(part) == 2}
     if "Onnx" in kind or ["diffusers", "OnnxRuntimeModel"] in parts.values():
         return "Corral does not run diffusers' ONNX pipelines: add the weights as safetensors."

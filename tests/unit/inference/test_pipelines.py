@@ -72,6 +72,7 @@ def test_the_card_chooses_among_what_the_pipeline_does() -> None:
         ({"_class_name": "OnnxStableDiffusionPipeline"}, ("unet/model.onnx",), "ONNX"),
         ({"_class_name": "KandinskyV22Pipeline"}, (UNET,), "one half"),
         ({"_class_name": "StableCascadePriorPipeline"}, (UNET,), "one half"),
+        ({"_class_name": "StableDiffusionControlNetImg2ImgPipeline"}, (UNET,), "second picture"),
         ({"unet": ["diffusers", "UNet2DConditionModel"]}, ("unet/diffusion_pytorch_model.bin",), "unet/ are pickle"),
         ({"vae": ["diffusers", "AutoencoderKL"]}, (UNET, "vae/diffusion_pytorch_model.bin"), "vae/ are pickle"),
         ({}, ("README.md",), "no weights"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,19 +17,14 @@ from corral.inference.engines.base import Engine, Job, Refused, device
 from corral.inference.engines.diffusion_call import check_steps, parameters, preset, scheduled, steps_of, unread
 from corral.inference.engines.diffusion_preview import Preview
 from corral.inference.engines.diffusion_sizes import Sizes
+from corral.inference.engines.diffusion_watch import Gone, Pulse, Watch
 
 #: pictures drawn at once are together at most this many pixels. Small ones gain by it: eight of 64x64 on one core took
 #: 0.39 s each, and 1.31 s alone (24 M parameters, 15 steps); large ones keep every core busy by themselves
 BATCH_PIXELS, BATCH = 512 * 512, 8
 _NEAREST = Image.Resampling.NEAREST
-#: seconds between two previews
-_LOOK = 0.4
 #: what jobs of one batch have in common
 _SHARED = ("width", "height", "num_inference_steps", "guidance_scale", "scheduler", "lora_scale")
-
-
-class _Gone(Exception):
-    """Nobody waits for the pictures any more."""
 
 
 class Diffusion(Engine):
@@ -44,6 +38,7 @@ class Diffusion(Engine):
         self._tasks = pipelines.tasks_of(type(self._pipe).__name__)
         self._sizes = Sizes(self._pipe)
         self._preview = Preview(self._pipe)
+        self._pulse = Pulse(self._pipe)
         #: task -> the pipeline that does it, all of the same weights
         self._pipes: dict[str, Any] = {}
         most = BATCH_PIXELS * (16 if device().type == "cuda" else 1)
@@ -139,9 +134,11 @@ class Diffusion(Engine):
         self._scale(params.get("lora_scale"))
         with scheduled(pipe, params.get("scheduler")):
             check_steps(pipe, steps, given)
-            given |= self._watching(takes, jobs, steps)
+            watch = Watch(jobs, steps, given, self._preview)
+            given |= watch.arguments(takes)
             given["generator"] = [torch.Generator().manual_seed(seed) for seed in seeds]
-            drawn = _call(pipe, given)
+            with self._pulse.telling(watch.beat):
+                drawn = _call(pipe, given)
             about = {
                 "steps": steps,
                 "guidance_scale": given.get("guidance_scale", preset(takes, "guidance_scale")),
@@ -163,31 +160,6 @@ class Diffusion(Engine):
         elif (wanted := 1.0 if scale is None else scale) != self._lora_scale:
             self._pipe.set_adapters([diffusion_loading.ADAPTER], adapter_weights=[wanted])
             self._lora_scale = wanted
-
-    def _watching(self, takes: Any, jobs: Sequence[Job], steps: int) -> dict[str, Any]:
-        """The arguments by which the pipeline tells of each step."""
-        last = time.monotonic()
-
-        def told(done: int, total: int, latents: torch.Tensor | None) -> None:
-            nonlocal last
-            if all(job.cancelled.is_set() for job in jobs):
-                raise _Gone
-            shown: list[Any] = []
-            if latents is not None and done < total and time.monotonic() - last > _LOOK:
-                shown = [pictures.png(one) for one in self._preview.draw(latents)]
-                last = time.monotonic()
-            for job, picture in zip(jobs, shown or [None] * len(jobs), strict=True):
-                job.progress(min(done, total), total, picture)
-
-        def at_end(pipe: Any, index: int, _: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            told(index + 1, getattr(pipe, "num_timesteps", None) or steps, tensors.get("latents"))
-            return {}
-
-        if "callback_on_step_end" in takes:
-            return {"callback_on_step_end": at_end}
-        if "callback" in takes:
-            return {"callback": lambda index, _, latents: told(index + 1, steps, latents), "callback_steps": 1}
-        return {}
 
     def _answer(self, image: Image.Image, params: dict[str, Any], about: dict[str, Any]) -> Media:
         told = {
@@ -228,7 +200,7 @@ def _call(pipe: Any, given: dict[str, Any]) -> Any:
     try:
         with torch.inference_mode():
             return pipe(**given)
-    except _Gone:
+    except Gone:
         raise Refused("The caller went away.", 499) from None
     except ValueError as error:
         # so say diffusers' own checks of what a pipeline is given
