@@ -8,6 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+#: pictures that go through a classifier at once. On two cores (EfficientNet-Lite0, 16 pictures) fours take 0.70 to 0.95
+#: of the time of one by one, eights up to 1.6 of it where others compute too: the processor's caches are full
+TOGETHER = 4
+TOGETHER_ON_GPU = 16
+
 
 def ranked(
     logits: npt.NDArray[np.float32], params: dict[str, Any], name: Callable[[int], str], usual: str = "softmax"

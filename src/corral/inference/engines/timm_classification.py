@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from corral.inference.engines.base import Engine, Job, Refused, device
-from corral.inference.engines.classes import ranked
+from corral.inference.engines.classes import TOGETHER, TOGETHER_ON_GPU, ranked
 from corral.inference.engines.graphs import config_of, label
 from corral.inference.engines.pictures import picture
 from corral.inference.engines.preparing import IMAGENET, Preparation, timm_preparation
@@ -18,9 +18,8 @@ from corral.inference.engines.timm_loading import import_timm
 
 
 class TimmClassification(Engine):
-    batch = 8
-
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
+        self.batch = TOGETHER_ON_GPU if device().type == "cuda" else TOGETHER
         timm = import_timm()
         config = config_of(folder)
         # timm's own saving: what is in `model_args` was given to the architecture when it was made
