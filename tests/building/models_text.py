@@ -231,6 +231,33 @@ def _m2m(folder: Path) -> None:
     model.save_pretrained(folder)
 
 
+def _tapas(folder: Path) -> None:
+    import string
+
+    from transformers import TapasConfig, TapasForQuestionAnswering, TapasTokenizer
+
+    folder.mkdir(parents=True, exist_ok=True)
+    signs = [*string.ascii_lowercase, *string.digits]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[EMPTY]", *signs, *(f"##{sign}" for sign in signs)]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    TapasTokenizer(str(folder / "vocab.txt"), model_max_length=128).save_pretrained(folder)
+    config = TapasConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=128,
+        num_aggregation_labels=2,
+        aggregation_labels={0: "NONE", 1: "SUM"},
+        no_aggregation_label_index=0,
+    )
+    model = TapasForQuestionAnswering(config)
+    # it takes some cells for the answer
+    model.output_bias.data.fill_(1.0)
+    model.save_pretrained(folder)
+
+
 KINDS: dict[str, Callable[[Path], None]] = {
     "kinds": _sorts("good", "bad", "neither"),
     "inference": _sorts("contradiction", "neutral", "entailment"),
@@ -241,6 +268,7 @@ KINDS: dict[str, Callable[[Path], None]] = {
     "t5": _t5,
     "marian": _marian,
     "m2m": _m2m,
+    "tapas": _tapas,
 }
 
 

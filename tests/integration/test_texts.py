@@ -29,6 +29,7 @@ ENGINES = {
     "t5": "text-to-text",
     "marian": "text-to-text",
     "m2m": "text-to-text",
+    "tapas": "table-question-answering",
 }
 Load = Callable[[str], "Engine"]
 
@@ -239,6 +240,19 @@ def test_languages_are_chosen_by_their_codes(load: Load, folders: dict[str, Path
     refused(many, "translation", "no language 'xx'.*eng_Latn, fra_Latn", inputs="a", src_lang="eng_Latn", tgt_lang="xx")
 
 
+def test_tables_answer_as_the_pipeline_does(load: Load, folders: dict[str, Path]) -> None:
+    engine, theirs = load("tapas"), pipeline("table-question-answering", folders["tapas"])
+    table: dict[str, list[Any]] = {"city": ["paris", "rome"], "rivers": [1, 2]}
+    found = ask(engine, "table-question-answering", inputs={"query": "how many rivers", "table": table})
+    wanted = theirs(table={"city": ["paris", "rome"], "rivers": ["1", "2"]}, query="how many rivers")
+    assert found["cells"] == wanted["cells"]
+    assert found["coordinates"] == [list(place) for place in wanted["coordinates"]]
+    assert [[*table.values()][column][row] for row, column in found["coordinates"]]
+    long = {name: column * 200 for name, column in table.items()}
+    assert ask(engine, "table-question-answering", inputs={"query": "how many", "table": long})["cells"]
+    refused(engine, "table-question-answering", "shorten it", inputs={"query": "how " * 100, "table": table})
+
+
 @pytest.mark.parametrize(
     ("kind", "task", "body", "shape"),
     [
@@ -247,6 +261,8 @@ def test_languages_are_chosen_by_their_codes(load: Load, folders: dict[str, Path
         ("names", "token-classification", {"inputs": "Aa"}, "TokenClassificationOutputElement"),
         ("answers", "question-answering", {"inputs": {"question": "q", "context": "[a]"}},
          "QuestionAnsweringOutputElement"),
+        ("tapas", "table-question-answering", {"inputs": {"query": "a", "table": {"b": ["c"]}}},
+         "TableQuestionAnsweringOutputElement"),
         ("t5", "translation", {"inputs": "a"}, "TranslationOutput"),
         ("t5", "summarization", {"inputs": "a"}, "SummarizationOutput"),
     ],
@@ -259,4 +275,4 @@ def test_the_stock_client_reads_the_answer(load: Load, kind: str, task: str, bod
         read = read[0]
     assert type(read).__name__ == shape
     given = {name: value for name, value in vars(read).items() if value is not None}
-    assert given.keys() & {"score", "translation_text", "summary_text"}
+    assert given.keys() & {"score", "translation_text", "summary_text", "cells"}

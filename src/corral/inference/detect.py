@@ -60,6 +60,8 @@ _ARCHITECTURES = (
     ("ForMaskedLM", "fill-mask"),
     ("ForSequenceClassification", "text-classification"),
     ("ForTokenClassification", "token-classification"),
+    ("TapasForQuestionAnswering", "table-question-answering"),
+    *((f"LayoutLM{version}ForQuestionAnswering", "document-question-answering") for version in ("", "v2", "v3")),
     ("ForQuestionAnswering", "question-answering"),
     ("ForMultipleChoice", "multiple-choice"),
     ("ForImageClassification", "image-classification"),

@@ -93,6 +93,7 @@ LIBRARIES: dict[str, Library] = {
             "fill-mask": "fill-mask",
             "question-answering": "question-answering",
             "summarization": "text-to-text",
+            "table-question-answering": "table-question-answering",
             "text-classification": "sequence-classification",
             "text-generation": "text-generation",
             "text-ranking": "sequence-classification",

@@ -100,6 +100,13 @@ def test_what_is_no_text_is_refused_with_a_sentence(task: str, inputs: Any, says
         ("tabular-classification", {"inputs": {"data": {"a": [{}]}}}, "no number, text or null"),
         ("tabular-classification", {"table": {"a": [1] * 10_001}}, "in parts"),
         ("tabular-regression", {"inputs": [[1, 2]]}, "'data'"),
+        ("table-question-answering", {"inputs": "a"}, "'query' and 'table'"),
+        ("table-question-answering", {"inputs": {"query": "a"}}, "'inputs.table'"),
+        ("table-question-answering", {"inputs": {"query": "a", "table": {"b": [None]}}}, "Column 'b'[0]"),
+        ("table-question-answering", {"inputs": {"query": "a", "table": {"b": ["c"], "d": ["e", "f"]}}},
+         "same number"),
+        ("table-question-answering", {"inputs": {"query": "a", "table": {str(n): ["c"] * 999 for n in range(11)}}},
+         "cells"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_with_a_sentence(task: str, value: dict[str, Any], says: str) -> None:

@@ -39,6 +39,7 @@ ENGINES = {
     "sequence-classification": ("corral.inference.engines.sequence_classification", "SequenceClassification"),
     "spacy": ("corral.inference.engines.spacy", "Spacy"),
     "speech-recognition": ("corral.inference.engines.speech_recognition", "SpeechRecognition"),
+    "table-question-answering": ("corral.inference.engines.table_question_answering", "TableQuestionAnswering"),
     "tabular": ("corral.inference.engines.tabular", "Tabular"),
     "text-generation": ("corral.inference.engines.text_generation", "TextGeneration"),
     "swin2sr": ("corral.inference.engines.upscaling", "Swin2SR"),
