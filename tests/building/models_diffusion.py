@@ -16,7 +16,7 @@ KINDS = ("drawing", "drawing-xl", "flow", "inpainting", "enlarging", "lora", "lo
 def make(*kinds: str, into: Path) -> dict[str, Path]:
     """Save a tiny pipeline of each kind (`KINDS`) in a folder of its name. The test's process stays free of torch.
 
-    They draw 32x32 pixels, but `flow`, which draws 256x256; `lora` is for `drawing`, `lora-elsewhere` for one of another shape.
+    They draw 32x32 pixels, but `flow`, which draws 256x256. `lora` is for `drawing`, `lora-elsewhere` for no kind.
     """
     folders = {kind: into / kind for kind in kinds}
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"}

@@ -103,6 +103,20 @@ def test_the_same_address_draws_from_pictures_and_within_masks(hub: Hub, repos: 
         named.image_to_image(png(50, 40), "a dog")
 
 
+def test_the_example_of_inpainting_can_be_tried(hub: Hub, repos: dict[str, str], web: httpx.Client) -> None:
+    from corral.inference.tasks import TASKS
+
+    [example] = TASKS["inpainting"].examples([])
+    sources = (example["inputs"]["src"], example["parameters"]["mask_image"]["src"])
+    picture, mask = (web.get(source, follow_redirects=True) for source in sources)
+    assert (picture.status_code, mask.status_code) == (200, 200)
+    parameters = {"mask_image": encoded(mask.content), "prompt": "a red balloon"} | FEW
+    body = {"inputs": encoded(picture.content), "parameters": parameters}
+    answer = web.post(f"/inference/{repos['drawing']}/pipeline/inpainting", json=body)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/png"
+
+
 def test_several_callers_at_once_get_the_pictures_of_their_seeds(hub: Hub, repos: dict[str, str]) -> None:
     import numpy as np
 

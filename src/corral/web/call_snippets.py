@@ -25,7 +25,7 @@ def snippets(name: str, task: Task, chats: bool, origin: str) -> list[Snippet]:
         url, body = f"{origin}/inference/{name}", _plain(task.examples([])[0])
         python = (
             "from huggingface_hub import InferenceClient\n\n"
-            f'client = InferenceClient(model="{url}")\nprint({task.client})'
+            f'client = InferenceClient(model="{url}")\n{_shown(task.client)}'
             if task.client
             else f"import requests\n\nanswer = requests.post(\n    {url!r},\n    json={body!r})\nprint(answer.json())"
         )
@@ -50,6 +50,12 @@ def snippets(name: str, task: Task, chats: bool, origin: str) -> list[Snippet]:
         snippet("Call it from JavaScript", script, "javascript"),
         snippet("Call it with curl", curl, "bash"),
     ]
+
+
+def _shown(lines: str) -> str:
+    """The last line is the call: what it gives is printed, unless it is saved already."""
+    *before, call = lines.splitlines()
+    return "\n".join([*before, call if ".save(" in call else f"print({call})"])
 
 
 def _plain(value: Any) -> Any:

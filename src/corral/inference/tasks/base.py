@@ -112,7 +112,8 @@ class Task:
     knobs: tuple[Knob, ...] = ()
     #: what people are shown in its place, where they had better see a picture than JSON
     shown: Callable[[Request, Any], Any] | None = None
-    #: the call of huggingface_hub's InferenceClient, for people who write Python; '' where it has none
+    #: the call of huggingface_hub's InferenceClient, for people who write Python, with lines before it where it needs
+    #: some; '' where it has none
     client: str = ""
 
     @property

@@ -41,5 +41,9 @@ TASK = base.Task(
     _request,
     _examples,
     knobs=image_to_image.TASK.knobs,
-    client='client.image_to_image("picture.jpg", "a red balloon", mask_image=mask_in_base64).save("drawn.png")',
+    client=(
+        "import base64\n\n"
+        'mask = base64.b64encode(open("mask.png", "rb").read()).decode()\n'
+        'client.image_to_image("picture.jpg", "a red balloon", mask_image=mask).save("drawn.png")'
+    ),
 )
