@@ -26,7 +26,8 @@ def owner(hub: Hub) -> Person:
 
 @pytest.fixture(scope="module")
 def repos(owner: Person, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    folders = models_text.make_all(tmp_path_factory.mktemp("texts"), "inference", "order", "names")
+    folders = models_text.make_all(tmp_path_factory.mktemp("texts"), "inference", "order")
+    folders["english"] = models_text.english()
     folders["flowers"] = flowers(tmp_path_factory.mktemp("flowers"))
     made = {}
     for kind, folder in folders.items():
@@ -87,9 +88,25 @@ def test_texts_in_order(hub: Hub, repos: dict[str, str]) -> None:
     assert httpx.post(f"{url}/rerank", json={"query": "a"}).status_code == 400
 
 
-def test_names(hub: Hub, repos: dict[str, str]) -> None:
-    asked = client(hub, repos["names"])
-    found = asked.token_classification("x Aaa x")
-    assert [(one.entity_group, one.word, one.start, one.end) for one in found] == [("PER", "Aaa", 2, 5)]
-    each = asked.token_classification("x Aaa x", aggregation_strategy="none")
-    assert [one.entity for one in each] == ["B-PER", "I-PER", "I-PER"]
+def test_entities_of_a_real_pipeline(hub: Hub, repos: dict[str, str]) -> None:
+    url = f"{hub.url}/inference/{repos['english']}"
+    told = httpx.get(url).json()
+    assert (told["task"], told["library"], told["output"]) == ("token-classification", "spacy", "spans")
+    assert told["reason"] == "its meta.json names the component ner"
+    text = "Tim Cook of Apple visited London."
+    found = client(hub, repos["english"]).token_classification(text)
+    assert [(one.entity_group, text[one.start : one.end]) for one in found] == [
+        ("PERSON", "Tim Cook"),
+        ("ORG", "Apple"),
+        ("GPE", "London"),
+    ]
+    for body in (
+        {"inputs": ""},
+        {"inputs": 5},
+        {"inputs": "a", "parameters": {"stride": 3}},
+        {"inputs": "x" * 300_000},
+    ):
+        refused = httpx.post(url, json=body, timeout=PATIENCE)
+        assert refused.status_code in (400, 422)
+        assert refused.json()["error"].endswith(".")
+    assert client(hub, repos["english"]).token_classification(text) == found, "the worker lives"
