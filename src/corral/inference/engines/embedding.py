@@ -34,6 +34,9 @@ _POOLINGS = {
 class Embedding(TextEngine):
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         modules = _json(folder / "modules.json", [])
+        kinds = [module["type"].rpartition(".")[2] for module in modules]
+        if kinds and "Transformer" not in kinds:
+            raise Refused(f"This model has no transformer: Corral cannot run its {', '.join(kinds)} yet.", 501)
         root = _within(folder, next((m["path"] for m in modules if m["type"].endswith("Transformer")), ""))
         self.texts = Texts(root, AutoModel)
         settings = _json(root / "sentence_bert_config.json", {})
