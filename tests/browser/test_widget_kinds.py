@@ -132,7 +132,9 @@ def test_a_mask_is_painted_by_pointer_and_by_keyboard(visit: Visit, tiny: Tiny, 
     page = visit()
     sent: list[Request] = []
     page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
-    widget = opened(page, tiny("inpainting", "pipeline_tag: inpainting\nlibrary_name: diffusers\n"))
+    widget = opened(page, tiny("drawing", "pipeline_tag: text-to-image\nlibrary_name: diffusers\n"))
+    # the same weights draw within masks, too
+    widget.get_by_role("button", name="Inpainting").click()
     picture = tmp_path / "picture.png"
     picture.write_bytes(png(64, 48))
     widget.locator("input[type=file]").set_input_files(picture)

@@ -18,7 +18,8 @@ def describe(service: InferenceService, model: Model) -> dict[str, Any]:
     and `problem` (a sentence) why not. `form`, `output` and `knobs` are the task's (`tasks.base`), but for models that
     chat, whose `output` is `chat`. `examples` are bodies (`{"messages"}` for chats), where a file is `{"src": address,
     or path in the repository}`. `state` is `cold`, `loading`, `ready` or `failed`, with `estimated_time` in seconds.
-    `url` takes the POST; `chat_url`, for chats, takes OpenAI's body with `model` = `name`.
+    `url` takes the POST; `chat_url`, for chats, takes OpenAI's body with `model` = `name`. `also` are further tasks of
+    the same weights, with members `task`, `label`, `form`, `output`, `examples`, `knobs` and `url` of their own.
     """
     found = model.detection
     task = TASKS.get(found.task or "")
@@ -39,15 +40,27 @@ def describe(service: InferenceService, model: Model) -> dict[str, Any]:
     state, seconds = service.state(model)
     return known | {
         "runnable": True,
-        "form": [asdict(one) for one in task.form if _fits(one, model)],
+        **_asked(task, model),
         "output": "chat" if found.conversational else task.output,
-        "examples": _examples(task, model)[:6],
-        "knobs": [asdict(_choices(knob, model)) for knob in task.knobs if _fits(knob, model)],
         "url": f"/inference/{model.name}",
         "chat_url": "/v1/chat/completions" if found.conversational else None,
         "state": state,
         "estimated_time": round(seconds, 1),
         "size": model.size,
+        "also": [_asked(TASKS[name], model) for name in found.also if name in TASKS],
+    }
+
+
+def _asked(task: Task, model: Model) -> dict[str, Any]:
+    """What is a task's own in a description."""
+    return {
+        "task": task.name,
+        "label": task.label,
+        "form": [asdict(one) for one in task.form if _fits(one, model)],
+        "output": task.output,
+        "examples": _examples(task, model)[:6],
+        "knobs": [asdict(_choices(knob, model)) for knob in task.knobs if _fits(knob, model)],
+        "url": f"/inference/{model.name}/pipeline/{task.name}",
     }
 
 

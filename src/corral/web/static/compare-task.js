@@ -21,10 +21,15 @@ export function agree(described) {
     for (const knob of one.knobs) knobs.set(knob.name, [...(knobs.get(knob.name) ?? []), knob]);
   }
   return {
-    form: [...inputs.values()],
+    form: described.every(({ chat_url: chats }) => chats) ? [...inputs.values()].map(asked) : [...inputs.values()],
     knobs: [...knobs.values()].map(joint).filter(Boolean),
     examples: described[0].examples.map((example) => absolute(plain(example), `/${described[0].name}/resolve/main/`)),
   };
+}
+
+/** Models that chat do not go on from a text: they answer it. */
+function asked(input) {
+  return input.at === "inputs" ? { ...input, label: "What to ask" } : input;
 }
 
 /** A knob that several have: of choices, those that all know. */

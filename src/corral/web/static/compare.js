@@ -100,7 +100,7 @@ async function build() {
     if (old) await form.adopt(old);
     else await form.fill(asked() ?? (form.startsFilled ? joint.examples[0] : null) ?? {});
   }
-  columns.replaceChildren(...seats.map(column));
+  columns.replaceChildren(...(seats.length ? seats.map(column) : [make("p", { className: "empty", textContent: "Choose two models or more: they get the same input, and answer side by side." })]));
 }
 
 /** What the address asks for; words that are no JSON are words. */

@@ -38,7 +38,7 @@ export class Answer {
    */
   async ask(body, form, signal) {
     const { chat_url: chats, url, name } = this.described;
-    const kind = chats ? "tokens" : this.described.output;
+    const kind = chats ? "text" : this.described.output;
     const shown = output(kind, { body, form });
     const sent = chats ? { model: name, messages: [{ role: "user", content: body.inputs }], ...chatting(body.parameters) } : streaming(kind, body);
     let tokens = 0;

@@ -164,7 +164,7 @@ function knob({ name, label, low, high, step, preset, choices }, env) {
   control.id = fresh();
   control.value = preset ?? "";
   control.addEventListener("input", env.changed);
-  const bounds = low != null && high != null ? make("span", { className: "hint", textContent: ` ${low} to ${high}` }) : null;
+  const bounds = low != null && high != null && high < 1e6 ? make("span", { className: "hint", textContent: ` ${low} to ${high}` }) : null;
   return {
     name,
     node: make("div", { className: "knob" }, make("label", { htmlFor: control.id, textContent: label }, bounds), control),

@@ -4,6 +4,8 @@ import { blobOf, fresh, loaded, make } from "./dom.js";
 
 const ENDINGS = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "audio/wav": "wav", "audio/x-wav": "wav", "audio/flac": "flac", "audio/mpeg": "mp3", "audio/ogg": "ogg" };
 
+const UNITS = { seconds: (value) => `${value.toFixed(1)} s`, rate: (value) => `${value} Hz` };
+
 function media(result) {
   const blob = blobOf(result.media);
   return { blob, url: URL.createObjectURL(blob) };
@@ -17,7 +19,7 @@ function saving(blob, url, name) {
 function told(about, known = []) {
   const words = Object.entries(about ?? {})
     .filter(([name, value]) => !known.includes(name) && ["string", "number"].includes(typeof value))
-    .map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
+    .map(([name, value]) => UNITS[name]?.(value) ?? `${name.replaceAll("_", " ")} ${value}`);
   return words.length ? make("span", { className: "hint", textContent: words.join(" · ") }) : null;
 }
 

@@ -202,11 +202,12 @@ function table(node, { form, body }) {
       const height = Math.max(0, ...names.map((name) => given[name].length));
       const answers = Array.isArray(value) ? value : (value.predictions ?? null);
       const chosen = new Set((value.coordinates ?? []).map(([row, column]) => `${row},${column}`));
-      const head = [...names, ...(answers ? ["Answer"] : [])];
+      // first, since a table may be wider than its place
+      const head = [...(answers ? ["Answer"] : []), ...names];
       const cell = (row, name, column) =>
         make("td", { className: chosen.has(`${row},${column}`) ? "chosen" : "", textContent: given[name][row] ?? "" });
       const line = (row) =>
-        make("tr", {}, ...names.map((name, column) => cell(row, name, column)), answers && make("td", { className: "chosen", textContent: plain(answers[row]) }));
+        make("tr", {}, answers && make("td", { className: "chosen", textContent: plain(answers[row]) }), ...names.map((name, column) => cell(row, name, column)));
       node.replaceChildren(
         ...(value.answer != null ? [make("p", { className: "answer" }, make("strong", { textContent: value.answer }))] : []),
         ...(value.aggregator && value.aggregator !== "NONE" ? [make("p", { className: "hint", textContent: `${value.aggregator} of ${(value.cells ?? []).join(", ")}` })] : []),

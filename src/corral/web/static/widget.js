@@ -1,7 +1,7 @@
 // Trying a model on its page. The address, the form and the examples come from the hub (`inference.widget.describe`);
 // here they become fields, a request, and a picture of its answer.
 
-import { make, Sentence } from "./dom.js";
+import { button, make, Sentence } from "./dom.js";
 import { Answer, controls, raw } from "./widget-answer.js";
 import { chat } from "./widget-chat.js";
 import { Form } from "./widget-form.js";
@@ -39,8 +39,25 @@ function single(described, files, rates) {
   return node;
 }
 
+/** Weights that do several tasks have a form for each. */
+function several(described, files, rates) {
+  const place = make("div");
+  const forms = new Map();
+  const bar = make("div", { className: "sorts flush-left", role: "group", ariaLabel: "Task" });
+  for (const task of [described, ...described.also]) {
+    bar.append(button(task.label, (event) => {
+      if (!forms.has(task.task)) forms.set(task.task, single({ ...described, ...task }, files, rates));
+      place.replaceChildren(forms.get(task.task));
+      for (const one of bar.children) one.setAttribute("aria-pressed", String(one === event.currentTarget));
+    }, "bare"));
+  }
+  bar.firstChild.click();
+  return make("div", { className: "several" }, bar, place);
+}
+
 for (const root of document.querySelectorAll("[data-widget]")) {
   const described = JSON.parse(root.dataset.widget);
   const { files, rates } = root.dataset;
-  root.replaceChildren((described.output === "chat" ? chat : single)(described, files, rates === "yes"));
+  const show = described.output === "chat" ? chat : described.also.length ? several : single;
+  root.replaceChildren(show(described, files, rates === "yes"));
 }
