@@ -61,9 +61,9 @@ clean:
 
 # What serving needs, and what testing needs on top. A stamp is as new as the lists that it was made from.
 .venv/.ml: pyproject.toml constraints.txt | .venv/bin/python
-	@$(BIN)/python tools/install.py ml
+	@$(BIN)/python tools/install.py ml zoo
 	@touch $@
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
-	@$(BIN)/python tools/install.py ml dev
+	@$(BIN)/python tools/install.py ml zoo dev
 	@touch .venv/.ml $@

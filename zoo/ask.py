@@ -66,17 +66,17 @@ def first_example(endpoint: str, token: str, repo: str) -> Answer:
         return Answer(repo, task, example, came.json() if kind == "application/json" else came.content, kind, seconds)
 
 
-def fetch_file(client: httpx.Client, repo: str, source: str) -> bytes:
-    """A file of an example: of the hub's own (its path begins with `/`), or of the repository."""
-    address = source if source.startswith("/") else f"/{repo}/resolve/main/{source}"
-    return client.get(address, follow_redirects=True).raise_for_status().content
+def address_of(repo: str, source: str) -> str:
+    """The path at the hub of a file of an example: the hub's own (it begins with `/`), or the repository's."""
+    return source if source.startswith("/") else f"/{repo}/resolve/main/{source}"
 
 
 def _with_files(client: httpx.Client, repo: str, value: Any) -> Any:
     """The body with `{"src": …}` made into base64."""
     if isinstance(value, dict):
         if set(value) == {"src"}:
-            return base64.b64encode(fetch_file(client, repo, value["src"])).decode()
+            came = client.get(address_of(repo, value["src"]), follow_redirects=True).raise_for_status()
+            return base64.b64encode(came.content).decode()
         return {key: _with_files(client, repo, inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_with_files(client, repo, inner) for inner in value]

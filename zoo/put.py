@@ -58,7 +58,8 @@ def _provide(api: HfApi, recipe: Recipe, progress: Progress, cache: Path) -> Non
         raise Unavailable(f"it is made with {' and '.join(missing)}, which Corral's extra 'zoo' brings")
     sources = []
     for source in recipe.sources:
-        progress(recipe, f"downloading {source.name} ({source.megabytes} MB)")
+        if not (cache / source.unpacked).is_dir():
+            progress(recipe, f"downloading {source.name} ({source.megabytes} MB)")
         sources.append(fetch(source, cache))
     progress(recipe, "preparing")
     cache.mkdir(parents=True, exist_ok=True)

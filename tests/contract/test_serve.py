@@ -13,6 +13,7 @@ from huggingface_hub import HfApi
 from sqlalchemy.exc import OperationalError
 
 from building.serving import Serving
+from building.zoo import fake_zoo
 from corral.accounts import people, signin, tokens
 from corral.context import Context
 from corral.core.settings import Settings
@@ -89,48 +90,9 @@ def test_a_taken_port_is_named_with_what_to_do(tmp_path: Path) -> None:
         assert "--port" in serving.wait_for("corral: ")
 
 
-#: starter content as the real one is brought, but small; it waits where a file `wait` is
-ZOO = """
-from types import SimpleNamespace
-
-RECIPES = [
-    SimpleNamespace(
-        name=name, repo=f"corral/{name}", type="model", title="a model", proof="README.md", license="mit", task="",
-        megabytes=0, core=name == "small", picture=None,
-    )
-    for name in ("small", "large")
-]
-"""
-PUT = """
-import time
-from pathlib import Path
-from huggingface_hub import HfApi
-from zoo import RECIPES
-
-def put(endpoint, token, names, progress, cache):
-    (name,) = names
-    (recipe,) = [r for r in RECIPES if r.name == name]
-    api = HfApi(endpoint=endpoint, token=token)
-    api.create_repo(recipe.repo, exist_ok=True)
-    progress(recipe, "begun by " + api.whoami()["name"])
-    while Path(__file__).parent.parent.joinpath("wait").exists():
-        time.sleep(0.05)
-    api.upload_file(repo_id=recipe.repo, path_in_repo="README.md", path_or_fileobj=b"# Small")
-    if Path(__file__).parent.parent.joinpath("fail").exists():
-        progress(recipe, "failed: not today")
-        return {name: "not today"}
-    progress(recipe, "done")
-    return {}
-"""
-
-
 @pytest.fixture
 def zoo(tmp_path: Path) -> Path:
-    folder = tmp_path / "checkout"
-    (folder / "zoo").mkdir(parents=True)
-    (folder / "zoo" / "__init__.py").write_text(ZOO)
-    (folder / "zoo" / "put.py").write_text(PUT)
-    return folder
+    return fake_zoo(tmp_path / "checkout")
 
 
 def _tokens(data: Path) -> list[str]:

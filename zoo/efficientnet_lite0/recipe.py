@@ -7,7 +7,6 @@ through. `build` compares nothing; `tests/integration/test_zoo.py` compares with
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,8 @@ _ALWAYS = 40.0
 def build(sources: list[Path], folder: Path) -> None:
     import torch
     from transformers import EfficientNetConfig, EfficientNetForImageClassification, EfficientNetImageProcessorPil
+
+    from zoo.writing import add_examples
 
     labels = (HERE / "efficientnet_lite0" / "labels.txt").read_text().splitlines()
     config = EfficientNetConfig(
@@ -88,7 +89,7 @@ def build(sources: list[Path], folder: Path) -> None:
         include_top=False,
     )
     processor.save_pretrained(folder)
-    shutil.copytree(HERE / "efficientnet_lite0" / "examples", folder / "examples", dirs_exist_ok=True)
+    add_examples(folder, "cat.jpg", "coffee.jpg")
 
 
 def _old_name(name: str) -> str:

@@ -34,7 +34,7 @@ def list_offers(data: Data = None) -> None:
 @app.command()
 def add(
     names: Names = None,
-    everything: Annotated[bool, typer.Option("--all", help="Add all that is not here.")] = False,
+    everything: Annotated[bool, typer.Option(help="Add all that is not here.")] = False,
     data: Data = None,
 ) -> None:
     """Make these repositories exist, from the packages that ship them. Cut off, the next try goes on from there."""
@@ -49,7 +49,7 @@ def add(
 @app.command()
 def check(
     names: Names = None,
-    everything: Annotated[bool, typer.Option("--all", help="Check all models of the zoo.")] = False,
+    everything: Annotated[bool, typer.Option(help="Check all models of the zoo.")] = False,
     data: Data = None,
 ) -> None:
     """Add these models if need be, have this hub run the first example of each, and print what they answer."""
@@ -74,7 +74,7 @@ def _chosen(names: list[str] | None, everything: bool) -> list[Offer]:
     from corral.starter import shelf
 
     if not names and not everything:
-        raise BadRequest("Say which ones (corral zoo list), or --all.")
+        raise BadRequest("Say which ones (corral zoo list), or --everything.")
     return list(shelf.offers()) if everything else shelf.named(names or [])
 
 
