@@ -30,7 +30,8 @@ def one_weight(file: Path) -> None:
     file.write_bytes(len(head).to_bytes(8, "little") + head + bytes(4))
 
 
-def _tokenizer(folder: Path, template: str | None = None) -> None:
+def tokenizer(folder: Path, template: str | None = None) -> None:
+    """Letters (byte level), with an end."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -51,7 +52,7 @@ def _encoder(folder: Path) -> None:
         vocab_size=300, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
     )
     BertModel(config).save_pretrained(folder)
-    _tokenizer(folder)
+    tokenizer(folder)
 
 
 def _embedding(folder: Path) -> None:
@@ -86,7 +87,7 @@ def _chat(folder: Path) -> None:
         bos_token_id=None,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
-    _tokenizer(folder, _TALK)
+    tokenizer(folder, _TALK)
 
 
 def _alone(folder: Path) -> None:
@@ -103,7 +104,7 @@ def _alone(folder: Path) -> None:
         bos_token_id=None,
     )
     MambaForCausalLM(config).save_pretrained(folder)
-    _tokenizer(folder, _TALK)
+    tokenizer(folder, _TALK)
 
 
 def _classifier(folder: Path) -> None:

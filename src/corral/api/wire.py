@@ -169,14 +169,15 @@ def next_link(request: Request, **query: str) -> dict[str, str]:
     return {"Link": f'<{origin(request)}{url.path}?{url.query}>; rel="next"'}
 
 
-def error_response(error: HubError, *, anonymous: bool) -> Response:
-    """The JSON answer to a refusal.
+def error_response(error: HubError, *, anonymous: bool, openai: bool = False) -> Response:
+    """The JSON answer to a refusal. OpenAI's clients show the sentence only where it lies in an object.
 
     A hidden or absent repository is 401 for nobody (so that the client says how to sign in) and 404 for anybody else.
     """
     status = 401 if anonymous and isinstance(error, RepoNotFound) else error.status
     headers = {"X-Error-Code": error.code, "X-Error-Message": _header_text(error.message)} | error.headers
-    return Json({"error": error.message} | error.extra, status_code=status, headers=headers)
+    told: object = {"message": error.message, "type": error.code, "param": None, "code": error.code}
+    return Json({"error": told if openai else error.message} | error.extra, status_code=status, headers=headers)
 
 
 def _header_text(text: str) -> str:

@@ -119,7 +119,9 @@ def _answer(request: Request, error: HubError) -> Response:
     if _wants_page(request):
         return web.error_page(request, error)
     actor = getattr(request.state, "actor", ANONYMOUS)
-    return error_response(error, anonymous=actor.is_anonymous)
+    # what OpenAI's own clients, and all that are built upon them, call themselves by
+    openai = "x-stainless-lang" in request.headers
+    return error_response(error, anonymous=actor.is_anonymous, openai=openai)
 
 
 async def _no_value(request: Request, error: Exception) -> Response:

@@ -7,9 +7,10 @@ hostile one is refused and does not run for ever.
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
-from llguidance import LLMatcher
+from llguidance import LLMatcher, LLTokenizer
 
 from corral.inference.engines.base import Refused
 
@@ -24,9 +25,21 @@ def grammar(wanted: dict[str, Any]) -> str:
         made, what = f"%llguidance {{}}\nstart: /{pattern}/", "regular expression"
     else:
         made, what = "%llguidance {}\nstart: %json " + json.dumps(wanted["json"] | _COMPACT), "JSON schema"
-    if problem := LLMatcher.validate_grammar(made):
+    if problem := LLMatcher.validate_grammar(made) or _no_beginning(made):
         raise Refused(f"The {what} cannot be followed: {_first(problem)}")
     return made
+
+
+def _no_beginning(made: str) -> str:
+    """What is wrong with a grammar that is well formed, and that no text follows."""
+    matcher = LLMatcher(_bytes(), made, log_level=0)
+    allowed = matcher.compute_logit_bias()
+    return "" if any(allowed) and not matcher.is_error() else "no text could be as it says"
+
+
+@cache
+def _bytes() -> LLTokenizer:
+    return LLTokenizer("byte")
 
 
 def _first(problem: str) -> str:

@@ -16,6 +16,8 @@ from transformers import (
     TypicalLogitsWarper,
 )
 
+from corral.inference.engines.base import Refused
+
 #: parameter -> what applies it, in the order in which transformers does; with a value that changes nothing
 _WARPERS = (
     ("temperature", TemperatureLogitsWarper, 1.0),
@@ -108,6 +110,8 @@ class Sampler:
 
 def _allowed(matcher: LLMatcher, size: int, where: torch.device) -> torch.Tensor:
     known = torch.frombuffer(bytearray(matcher.compute_logit_bias()), dtype=torch.uint8).bool()
+    if matcher.is_error() or not bool(known.any()):
+        raise Refused("What the text must follow is too much to keep in mind: make the schema simpler.")
     allowed = torch.zeros(size, dtype=torch.bool)
     # models have scores for a few tokens more than there are
     allowed[: len(known)] = known[:size]

@@ -73,7 +73,9 @@ def _format(value: Any) -> dict[str, Any] | None:
         case "text":
             return None
         case "json_object":
-            return {"json": {"type": "object"}}
+            # with a schema that is what huggingface_hub makes of `json_schema`
+            given = value.get("value") or {"type": "object"}
+            return {"json": text_generation.schema(given, "'response_format.value'")}
         case "json_schema":
             given = value.get("json_schema")
             if not isinstance(given, Mapping) or given.get("schema") is None:
