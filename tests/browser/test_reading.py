@@ -138,6 +138,7 @@ def test_by_keyboard(visit: Visit, hub: Hub) -> None:
 
 PAGES = [
     *("/", "/models", "/datasets", "/spaces", "/tasks", "/trending", "/search?q=alice", "/alice", "/settings/profile"),
+    *("/compare", "/compare?models=alice/no-such"),
     *("/settings/tokens", "/new", "/new-space", "/organizations/new", "/oauth/device", "/no/such", "REPO"),
     *("REPO/tree/main", "REPO/tree/main/code", "REPO/blob/main/code/train.py", "REPO/blob/main/README.md?code=true"),
     *("REPO/commits/main", "REPO/commit/main", "REPO/edit/main/README.md", "REPO/upload/main", "REPO/new/main"),
