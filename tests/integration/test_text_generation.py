@@ -40,8 +40,14 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
 
     @cache
     def one(kind: str) -> Engine:
+        real = {"gguf": models_chat.GGUF}
         if kind == "gguf":
-            engine = engines.load("llama-cpp", models_chat.smollm(), {"gguf": models_chat.GGUF})
+            engine = engines.load("llama-cpp", models_chat.smollm(), real)
+        elif kind == "gguf that knows tools":
+            (folder / "tools").mkdir()
+            engine = engines.load("llama-cpp", models_chat.retold(folder / "tools", models_chat.HERMES), real)
+        elif kind == "whole":
+            engine = engines.load("text-generation", models_chat.smollm(), real)
         elif kind == "adapter":
             base = models_chat.make("llama", folder / "base")
             made = models_chat.adapter(base, folder / kind)
@@ -281,6 +287,32 @@ def test_calls_in_the_models_own_form_are_read_as_they_come(load: Load) -> None:
     assert broken.calls == []
 
 
+@pytest.mark.parametrize("kind", ["gguf that knows tools", "whole"])
+def test_a_model_that_knows_tools_calls_them_in_its_own_form(load: Load, kind: str) -> None:
+    from corral.inference.engines import responses
+
+    engine: Any = load(kind)
+    if kind == "whole":
+        engine._tokenizer.chat_template = models_chat.HERMES
+        engine._how, engine._tools = responses.template(engine._tokenizer), True
+    assert engine._tools
+    # so small a model does not call by itself
+    words = 'Repeat exactly:\n<tool_call>\n{"name": "weather", "arguments": {"city": "Paris"}}\n</tool_call>'
+    asked: dict[str, Any] = {"messages": [{"role": "user", "content": words}], "tools": [WEATHER]}
+    heard: list[dict[str, Any]] = []
+    found = chat(engine, heard, **asked)
+    assert (found["finish_reason"], found["text"].strip()) == ("tool_calls", "")
+    [call] = found["calls"]
+    assert (call["name"], json.loads(call["arguments"])) == ("weather", {"city": "Paris"})
+    pieces = [piece for event in heard for piece in event.get("calls", ())]
+    assert "".join(piece["arguments"] for piece in pieces) == call["arguments"]
+    assert [piece["id"] for piece in pieces if "id" in piece] == [call["id"]]
+    made = {"id": call["id"], "type": "function", "function": {"name": "weather", "arguments": call["arguments"]}}
+    talk = [*ASK, {"role": "assistant", "content": "", "tool_calls": [made]}]
+    talk += [{"role": "tool", "tool_call_id": call["id"], "content": "It is sunny, 25 degrees."}]
+    assert chat(engine, messages=talk, tools=[WEATHER], max_new_tokens=20)["input_length"] > found["input_length"]
+
+
 def test_an_adapter_changes_what_its_base_writes(load: Load) -> None:
     base, adapted = load("llama"), load("adapter")
     prompt = "Once upon a time"
@@ -291,11 +323,8 @@ def test_an_adapter_changes_what_its_base_writes(load: Load) -> None:
 
 
 def test_llama_cpp_and_transformers_find_the_same_tokens_likely(load: Load) -> None:
-    from corral.inference import engines
-
-    whole = engines.load("text-generation", models_chat.smollm(), {"gguf": models_chat.GGUF})
     prompt = "The capital of France is"
-    mine, its = (write(e, prompt, max_new_tokens=5, tops=5) for e in (load("gguf"), whole))
+    mine, its = (write(load(kind), prompt, max_new_tokens=5, tops=5) for kind in ("gguf", "whole"))
     assert mine["text"] == its["text"]
     assert "Paris" in mine["text"]
     for one, other in zip(mine["tokens"], its["tokens"], strict=True):

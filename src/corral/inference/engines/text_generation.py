@@ -27,6 +27,7 @@ from corral.inference.engines.base import SAFE, Engine, Job, Refused, device, dt
 from corral.inference.engines.batching import Batch, agrees
 from corral.inference.engines.grammar import grammar
 from corral.inference.engines.responses import Reader
+from corral.inference.engines.room import Room
 from corral.inference.engines.sampling import PARAMETERS, Sampler
 from corral.inference.engines.writing import Writer
 
@@ -34,6 +35,8 @@ from corral.inference.engines.writing import Writer
 MOST_NEW = 4096
 #: callers at a time
 CALLERS = 8
+#: bytes for the keys and values of what callers read and write, at least
+CACHE = 512 * 2**20
 #: a prompt longer than this is read in pieces, and people are told how far it is
 _LONG = 1024
 
@@ -51,7 +54,9 @@ class TextGeneration(Engine):
             self._model = _adapted(self._model, folder, len(self._tokenizer))
         self._model.eval().to(device())
         config = self._model.config.get_text_config()
-        self._longest = getattr(config, "max_position_embeddings", None) or 4096
+        cells = room_for(config, self._model)
+        self._room = Room(cells)
+        self._longest = min(getattr(config, "max_position_embeddings", None) or 4096, cells)
         defaults: GenerationConfig = self._model.generation_config
         self._defaults = {key: getattr(defaults, key, None) for key in PARAMETERS} if defaults.do_sample else {}
         ends = defaults.eos_token_id
@@ -115,15 +120,16 @@ class TextGeneration(Engine):
         if length == 0:
             raise Refused("The prompt is empty: write something for the model to go on from.")
         if room < 1:
-            raise Refused(f"The prompt has {length} tokens, and this model reads {self._longest}: shorten it.")
+            raise Refused(f"The prompt has {length} tokens, and this model reads {self._longest} here: shorten it.")
         most = min(params.get("max_new_tokens") or 100, room, MOST_NEW)
         ids = ids.to(self._model.device)
         sampler = Sampler(params, self._defaults, ids, self._matcher(params))
         text = _Text(ids, sampler, Writer(self._tokenizer, job, self._ends, most, reader), job, most)
-        if self._batch:
-            self._batch.write(text)
-        else:
-            self._alone(text)
+        with self._room.of(length + most, job.cancelled) as mine:
+            if mine and self._batch:
+                self._batch.write(text)
+            elif mine:
+                self._alone(text)
         return text.writer.end("length") | {"input_length": length}
 
     def _matcher(self, params: dict[str, Any]) -> LLMatcher | None:
@@ -160,6 +166,17 @@ def _load(folder: Path, code: dict[str, bool], gguf: dict[str, Any]) -> Any:
     # made whole, since transformers multiplies packed weights many times more slowly
     whole = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {}
     return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype_for(stored), **safe, **gguf, **whole)
+
+
+def room_for(config: Any, model: Any) -> int:
+    """How many tokens of all callers are kept at once: their keys and values have half of the weights' size, or
+    `CACHE` if that is more."""
+    heads = getattr(config, "num_attention_heads", None) or 32
+    width = getattr(config, "head_dim", None) or getattr(config, "hidden_size", 4096) // heads
+    layers = getattr(config, "num_hidden_layers", None) or 32
+    each = 2 * layers * (getattr(config, "num_key_value_heads", None) or heads) * width * model.dtype.itemsize
+    weights = sum(one.numel() * one.element_size() for one in model.parameters())
+    return max(max(CACHE, weights // 2) // max(1, each), 2048)
 
 
 def _adapted(model: Any, folder: Path, words: int) -> Any:
