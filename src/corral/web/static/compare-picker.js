@@ -5,9 +5,26 @@ import { reach, refusal, Waiting } from "./widget-call.js";
 
 /** `choose(described)` is called with a model that somebody chose. */
 export function picker(choose) {
-  const list = make("ul", { className: "found-models", id: fresh(), role: "listbox", ariaLabel: "Models", hidden: true });
-  const input = make("input", { type: "search", id: fresh(), role: "combobox", autocomplete: "off", placeholder: "Search by name" });
-  for (const [name, value] of Object.entries({ "aria-controls": list.id, "aria-expanded": "false", "aria-autocomplete": "list" })) input.setAttribute(name, value);
+  const list = make("ul", {
+    className: "found-models",
+    id: fresh(),
+    role: "listbox",
+    ariaLabel: "Models",
+    hidden: true,
+  });
+  const input = make("input", {
+    type: "search",
+    id: fresh(),
+    role: "combobox",
+    autocomplete: "off",
+    placeholder: "Search by name",
+  });
+  for (const [name, value] of Object.entries({
+    "aria-controls": list.id,
+    "aria-expanded": "false",
+    "aria-autocomplete": "list",
+  }))
+    input.setAttribute(name, value);
   const told = new Waiting();
   const node = make(
     "div",
@@ -47,7 +64,10 @@ export function picker(choose) {
         return item;
       }),
     );
-    if (!found.length) list.append(make("li", { className: "hint", role: "presentation", textContent: "No other model for this task runs here." }));
+    if (!found.length)
+      list.append(
+        make("li", { className: "hint", role: "presentation", textContent: "No other model for this task runs here." }),
+      );
     open(document.activeElement === input);
   }
   function open(on) {

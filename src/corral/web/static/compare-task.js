@@ -6,7 +6,8 @@ import { address } from "./dom.js";
 export function unfit(described, { task, label }) {
   if (!described.runnable) return described.problem || "This hub has no way to run it yet.";
   if (described.task === task) return null;
-  return `It is for ${described.label.toLowerCase()}, because ${described.reason}; this comparison is of models for ${label.toLowerCase()}.`;
+  const [its, ours] = [described.label, label].map((one) => one.toLowerCase());
+  return `It is for ${its}, because ${described.reason}; this comparison is of models for ${ours}.`;
 }
 
 /** A description of one form for all of `described`. */
@@ -39,14 +40,19 @@ function joint(same) {
   if (first.name === "seed") return { ...first, preset: first.preset ?? 42 };
   if (!first.choices.length) return first;
   const choices = first.choices.filter((one) => same.every((knob) => knob.choices.includes(one)));
-  return choices.length ? { ...first, choices, preset: choices.includes(first.preset) ? first.preset : choices[0] } : null;
+  return choices.length
+    ? { ...first, choices, preset: choices.includes(first.preset) ? first.preset : choices[0] }
+    : null;
 }
 
 /** A conversation's example is its last question. */
 function plain(example) {
   if (!example.messages) return example;
   const { content } = example.messages.at(-1);
-  return { ...example, inputs: typeof content === "string" ? content : content.find(({ type }) => type === "text")?.text };
+  return {
+    ...example,
+    inputs: typeof content === "string" ? content : content.find(({ type }) => type === "text")?.text,
+  };
 }
 
 function absolute(value, files) {

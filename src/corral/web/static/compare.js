@@ -8,7 +8,7 @@ import { agree, fit, unfit } from "./compare-task.js";
 import { Answer, controls, raw } from "./widget-answer.js";
 import { Waiting } from "./widget-call.js";
 import { Form } from "./widget-form.js";
-import { written } from "./widget-outputs.js";
+import { written } from "./widget-pieces.js";
 
 const root = document.querySelector("[data-compare]");
 const given = JSON.parse(root.dataset.compare);
@@ -23,16 +23,22 @@ const failed = (error) => told.failed(error);
 const place = make("div", { className: "compare-form" });
 const columns = make("div", { className: "compare-seats" });
 const together = make("input", { type: "checkbox", id: "c-together" });
-const share = button("Copy the address", async () => {
-  note();
-  await copy(location.href);
-  share.textContent = "Copied";
-  setTimeout(() => (share.textContent = "Copy the address"), 1500);
-}, "plain");
+const share = button(
+  "Copy the address",
+  async () => {
+    note();
+    await copy(location.href);
+    share.textContent = "Copied";
+    setTimeout(() => (share.textContent = "Copy the address"), 1500);
+  },
+  "plain",
+);
 const shared = make("p", { className: "hint" });
 const request = raw("View request", async () => {
   const body = await form.body();
-  return part().map(({ described }) => `POST ${described.url}\n\n${written(fit(body, described))}`).join("\n\n");
+  return part()
+    .map(({ described }) => `POST ${described.url}\n\n${written(fit(body, described))}`)
+    .join("\n\n");
 });
 
 /** The task, with its label: that of the first model that runs. */
@@ -51,7 +57,10 @@ const actions = controls("Run", async (signal) => {
   note();
   const running = part();
   for (const one of running) one.badge.hidden = true;
-  const ask = async (one) => ((one.took = null), (one.took = (await one.answer.ask(fit(body, one.described), form, signal))?.seconds ?? null));
+  const ask = async (one) => (
+    (one.took = null),
+    (one.took = (await one.answer.ask(fit(body, one.described), form, signal))?.seconds ?? null)
+  );
   if (together.checked) await Promise.all(running.map(ask));
   else {
     for (const one of running.slice(1)) one.answer.waits("Its turn comes next.");
@@ -65,7 +74,13 @@ const actions = controls("Run", async (signal) => {
 const board = make("form", { className: "widget", noValidate: true });
 board.append(
   place,
-  make("div", { className: "row" }, actions.node, make("label", { className: "key" }, together, "at the same time"), share),
+  make(
+    "div",
+    { className: "row" },
+    actions.node,
+    make("label", { className: "key" }, together, "at the same time"),
+    share,
+  ),
   shared,
   told.node,
   request,
@@ -84,7 +99,9 @@ function note() {
   for (const name of ["inputs", "parameters"]) if (body[name] != null) now.set(name, JSON.stringify(body[name]));
   // names and addresses are easier to read unescaped
   history.replaceState(null, "", `/compare?${now.toString().replaceAll("%2F", "/").replaceAll("%2C", ",")}`);
-  shared.textContent = whole ? "" : "Your file is only on this computer, so the address does not hold it: put it into a repository to share the whole comparison.";
+  shared.textContent = whole
+    ? ""
+    : "Your file is only on this computer, so the address does not hold it: a file of a repository could be shared.";
 }
 
 async function build() {
@@ -95,12 +112,28 @@ async function build() {
   if (joint && wanted !== shape) {
     shape = wanted;
     const old = form;
-    form = new Form(joint, { files: "", submit: () => board.requestSubmit(), failed, changed: () => (shared.textContent = "") });
-    place.replaceChildren(...[form.examples(() => board.requestSubmit(), failed), form.node, form.settings].filter(Boolean));
+    form = new Form(joint, {
+      files: "",
+      submit: () => board.requestSubmit(),
+      failed,
+      changed: () => (shared.textContent = ""),
+    });
+    place.replaceChildren(
+      ...[form.examples(() => board.requestSubmit(), failed), form.node, form.settings].filter(Boolean),
+    );
     if (old) await form.adopt(old);
     else await form.fill(asked() ?? (form.startsFilled ? joint.examples[0] : null) ?? {});
   }
-  columns.replaceChildren(...(seats.length ? seats.map(column) : [make("p", { className: "empty", textContent: "Choose two models or more: they get the same input, and answer side by side." })]));
+  columns.replaceChildren(
+    ...(seats.length
+      ? seats.map(column)
+      : [
+          make("p", {
+            className: "empty",
+            textContent: "Choose two models or more: they get the same input, and answer side by side.",
+          }),
+        ]),
+  );
 }
 
 /** What the address asks for; words that are no JSON are words. */
@@ -121,15 +154,27 @@ function column(seat) {
   const { described, answer } = seat;
   const problem = unfit(described, task());
   seat.badge ??= make("span", { className: "badge on", textContent: "fastest", hidden: true });
-  const remove = button("×", async () => {
-    seats = seats.filter((one) => one !== seat);
-    await change();
-  }, "quiet", { ariaLabel: `Remove ${described.name}`, title: "Remove" });
-  const facts = [described.library, described.size ? `${sizeOf(described.size)} of weights` : ""].filter(Boolean).join(" · ");
+  const remove = button(
+    "×",
+    async () => {
+      seats = seats.filter((one) => one !== seat);
+      await change();
+    },
+    "quiet",
+    { ariaLabel: `Remove ${described.name}`, title: "Remove" },
+  );
+  const facts = [described.library, described.size ? `${sizeOf(described.size)} of weights` : ""]
+    .filter(Boolean)
+    .join(" · ");
   return make(
     "section",
     { className: "box", ariaLabel: described.name },
-    make("header", {}, make("h2", {}, make("a", { href: `/${described.name}`, textContent: described.name }), seat.badge), remove),
+    make(
+      "header",
+      {},
+      make("h2", {}, make("a", { href: `/${described.name}`, textContent: described.name }), seat.badge),
+      remove,
+    ),
     facts ? make("p", { className: "hint", textContent: facts }) : null,
     problem ? make("p", { className: "status bad", textContent: problem }) : answer.node,
   );
@@ -139,7 +184,11 @@ async function change() {
   try {
     await build();
     note();
-    pick.update(task().task, seats.map(({ described }) => described.name), seats.length < given.most);
+    pick.update(
+      task().task,
+      seats.map(({ described }) => described.name),
+      seats.length < given.most,
+    );
   } catch (error) {
     failed(error);
   }
@@ -152,5 +201,11 @@ const pick = picker(async (described) => {
 
 root.replaceChildren(pick.node, board, columns);
 await build().catch(failed);
-pick.update(task().task, seats.map(({ described }) => described.name), seats.length < given.most);
-document.title = seats.length ? `${seats.map(({ described }) => shorten(described.name, 30)).join(" vs ")} · Corral` : document.title;
+pick.update(
+  task().task,
+  seats.map(({ described }) => described.name),
+  seats.length < given.most,
+);
+document.title = seats.length
+  ? `${seats.map(({ described }) => shorten(described.name, 30)).join(" vs ")} · Corral`
+  : document.title;

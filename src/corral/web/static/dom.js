@@ -39,7 +39,9 @@ export function shorten(text, most) {
 
 export function sizeOf(bytes) {
   const unit = ["B", "kB", "MB", "GB"].findIndex((_, i) => bytes < 999.5 * 1000 ** i);
-  return unit < 0 ? `${(bytes / 1e9).toFixed(0)} GB` : `${Number((bytes / 1000 ** unit).toPrecision(3))} ${["B", "kB", "MB", "GB"][unit]}`;
+  return unit < 0
+    ? `${(bytes / 1e9).toFixed(0)} GB`
+    : `${Number((bytes / 1000 ** unit).toPrecision(3))} ${["B", "kB", "MB", "GB"][unit]}`;
 }
 
 /** The bytes of a Blob in base64. */
@@ -79,7 +81,7 @@ export function shade(label) {
   return `shade-${shades.get(label)}`;
 }
 
-/** A file of this hub by its address; an example may name one by its path in the repository, whose files are at `files`. */
+/** A file of this hub by its address. An example may name one by its path below `files`, where a repository is. */
 export function address(src, files) {
   return src.startsWith("/") ? src : `${files}${src.split("/").map(encodeURIComponent).join("/")}`;
 }

@@ -3,13 +3,14 @@
 import { button, make } from "./dom.js";
 import { call, Waiting } from "./widget-call.js";
 import { kept, rating } from "./widget-feedback.js";
-import { copying, output, written } from "./widget-outputs.js";
+import { output } from "./widget-outputs.js";
+import { copying, written } from "./widget-pieces.js";
 
 /** Answers with the picture that they are about in them. */
 const SHOW_IT_AGAIN = new Set(["boxes", "masks", "points", "picture"]);
 
 export class Answer {
-  /** `described` as `inference.widget.describe` has it; `rates`: whether somebody is signed in, who may say what he thinks. */
+  /** `described` as `inference.widget.describe` has it; `rates`: whether there is somebody who may give feedback. */
   constructor(described, rates) {
     this.described = described;
     this.rates = rates;
@@ -28,7 +29,9 @@ export class Answer {
   #rating(body, form, result, value) {
     if (!this.rates) return [];
     const words = ["text", "tokens", "chat"].includes(this.described.output);
-    const said = this.described.chat_url ? value.text : (result.value ?? `(${result.media.slice(5, result.media.indexOf(";"))})`);
+    const said = this.described.chat_url
+      ? value.text
+      : (result.value ?? `(${result.media.slice(5, result.media.indexOf(";"))})`);
     return [rating(this.described, kept(body, form.shared().body), kept({ said }).said, words)];
   }
 
@@ -40,7 +43,9 @@ export class Answer {
     const { chat_url: chats, url, name } = this.described;
     const kind = chats ? "text" : this.described.output;
     const shown = output(kind, { body, form });
-    const sent = chats ? { model: name, messages: [{ role: "user", content: body.inputs }], ...chatting(body.parameters) } : streaming(kind, body);
+    const sent = chats
+      ? { model: name, messages: [{ role: "user", content: body.inputs }], ...chatting(body.parameters) }
+      : streaming(kind, body);
     let tokens = 0;
     const preview = make("img", { className: "preview", alt: "What there is by now" });
     form.node.classList.toggle("shown-again", SHOW_IT_AGAIN.has(kind));
@@ -66,7 +71,10 @@ export class Answer {
       const value = chats ? { text: result.value.choices[0].message.content } : result.value;
       await shown.show({ ...result, value });
       this.waiting.done(result, tokens > 1 ? `, ${(tokens / result.seconds).toFixed(1)} tokens a second` : "");
-      this.details.replaceChildren(...this.#rating(body, form, result, value), raw("The answer as JSON", () => written(result.value ?? { media: result.media, ...result.about })));
+      this.details.replaceChildren(
+        ...this.#rating(body, form, result, value),
+        raw("The answer as JSON", () => written(result.value ?? { media: result.media, ...result.about })),
+      );
       return result;
     } catch (error) {
       if (preview.isConnected) preview.remove();
@@ -92,7 +100,10 @@ export function chatting({ max_new_tokens: most, ...rest } = {}) {
 export function raw(title, text) {
   const code = make("code");
   const details = make("details", { className: "uses" }, make("summary", { textContent: title }));
-  details.append(make("pre", { className: "numbers", tabIndex: 0 }, code), copying(() => code.textContent, `Copy: ${title}`));
+  details.append(
+    make("pre", { className: "numbers", tabIndex: 0 }, code),
+    copying(() => code.textContent, `Copy: ${title}`),
+  );
   details.addEventListener("toggle", async () => {
     if (details.open) code.textContent = await text();
   });

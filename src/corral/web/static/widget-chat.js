@@ -6,7 +6,7 @@ import { call, Waiting } from "./widget-call.js";
 import { kept, rating } from "./widget-feedback.js";
 import { field } from "./widget-fields.js";
 import { Form } from "./widget-form.js";
-import { copying, written } from "./widget-outputs.js";
+import { copying, written } from "./widget-pieces.js";
 
 export function chat(described, files, rates) {
   const node = make("form", { className: "widget chat", noValidate: true });
@@ -22,19 +22,29 @@ export function chat(described, files, rates) {
   form.settings.append(system.node);
   const looks = described.form.find(({ kind }) => kind === "picture");
   const picture = looks ? field({ ...looks, optional: true }, env) : null;
-  const clear = button("Begin again", () => {
-    actions.stop();
-    messages = [];
-    talk.replaceChildren();
-    talk.hidden = clear.hidden = true;
-    examples.hidden = false;
-    waiting.say("");
-    input.focus();
-  }, "link", { hidden: true });
+  const clear = button(
+    "Begin again",
+    () => {
+      actions.stop();
+      messages = [];
+      talk.replaceChildren();
+      talk.hidden = clear.hidden = true;
+      examples.hidden = false;
+      waiting.say("");
+      input.focus();
+    },
+    "link",
+    { hidden: true },
+  );
   let messages = [];
 
   const say = (text, mine) => {
-    const said = make("div", { className: mine ? "said mine" : "said" }, make("span", { className: "sr", textContent: mine ? "You: " : "Model: " }), make("span", { textContent: text }));
+    const said = make(
+      "div",
+      { className: mine ? "said mine" : "said" },
+      make("span", { className: "sr", textContent: mine ? "You: " : "Model: " }),
+      make("span", { textContent: text }),
+    );
     talk.append(said);
     talk.hidden = clear.hidden = false;
     examples.hidden = true;
@@ -55,9 +65,20 @@ export function chat(described, files, rates) {
     const talked = messages;
     const url = picture?.url;
     const seen = url ? `data:image/*;base64,${await picture.value()}` : null;
-    messages.push({ role: "user", content: seen ? [{ type: "image_url", image_url: { url: seen } }, { type: "text", text }] : text });
+    messages.push({
+      role: "user",
+      content: seen
+        ? [
+            { type: "image_url", image_url: { url: seen } },
+            { type: "text", text },
+          ]
+        : text,
+    });
     const mine = say(text, true);
-    if (url) mine.prepend(make("img", { src: `data:image/*;base64,${await picture.value()}`, alt: "The picture that you sent" }));
+    if (url)
+      mine.prepend(
+        make("img", { src: `data:image/*;base64,${await picture.value()}`, alt: "The picture that you sent" }),
+      );
     const said = say("…", false);
     const words = said.lastChild;
     let heard = "";
@@ -78,7 +99,11 @@ export function chat(described, files, rates) {
       });
       heard = result.value.choices[0].message.content;
       words.textContent = heard;
-      const acts = make("div", { className: "row acts" }, copying(() => heard, "Copy the answer"));
+      const acts = make(
+        "div",
+        { className: "row acts" },
+        copying(() => heard, "Copy the answer"),
+      );
       if (rates) acts.append(rating(described, kept({ messages: body.messages }), heard, true));
       said.append(acts);
       waiting.done(result, tokens > 1 ? `, ${(tokens / result.seconds).toFixed(1)} tokens a second` : "");
@@ -109,22 +134,45 @@ export function chat(described, files, rates) {
     actions.press();
   });
 
-  const examples = make("div", { className: "examples", role: "group", ariaLabel: "Examples" }, make("span", { className: "hint", textContent: "Try" }));
+  const examples = make(
+    "div",
+    { className: "examples", role: "group", ariaLabel: "Examples" },
+    make("span", { className: "hint", textContent: "Try" }),
+  );
   for (const example of described.examples) {
     const last = example.messages.at(-1);
     if (typeof last.content !== "string") continue;
-    examples.append(button(shorten(example.example_title ?? last.content, 60), () => {
-      messages = example.messages.slice(0, -1);
-      for (const one of messages) if (one.role !== "system") say(one.content, one.role === "user");
-      input.value = last.content;
-      node.requestSubmit();
-    }, "plain", { title: last.content }));
+    examples.append(
+      button(
+        shorten(example.example_title ?? last.content, 60),
+        () => {
+          messages = example.messages.slice(0, -1);
+          for (const one of messages) if (one.role !== "system") say(one.content, one.role === "user");
+          input.value = last.content;
+          node.requestSubmit();
+        },
+        "plain",
+        { title: last.content },
+      ),
+    );
   }
   const view = raw("View request", async () => {
     const text = input.value.trim();
     const body = await request();
-    return `POST ${described.chat_url}\n\n${written(text ? { ...body, messages: [...body.messages, { role: "user", content: text }] } : body)}`;
+    if (text) body.messages = [...body.messages, { role: "user", content: text }];
+    return `POST ${described.chat_url}\n\n${written(body)}`;
   });
-  node.append(...[examples.children.length > 1 ? examples : null, talk, picture?.node, input, form.settings, make("div", { className: "spread" }, actions.node, clear), waiting.node, view].filter(Boolean));
+  node.append(
+    ...[
+      examples.children.length > 1 ? examples : null,
+      talk,
+      picture?.node,
+      input,
+      form.settings,
+      make("div", { className: "spread" }, actions.node, clear),
+      waiting.node,
+      view,
+    ].filter(Boolean),
+  );
   return node;
 }

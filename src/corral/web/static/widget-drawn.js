@@ -17,13 +17,26 @@ function tag(label, words, { xmin, ymin, xmax }, { width, height }) {
   const node = make("span", { className: `tag ${shade(label)}`, textContent: words });
   const right = xmin / width > 0.6;
   const share = Math.max(0, right ? width - xmax : xmin) / width;
-  Object.assign(node.style, { top: `${(Math.max(0, ymin) / height) * 100}%`, [right ? "right" : "left"]: `${share * 100}%` });
+  Object.assign(node.style, {
+    top: `${(Math.max(0, ymin) / height) * 100}%`,
+    [right ? "right" : "left"]: `${share * 100}%`,
+  });
   // there is no room above the picture
   if (ymin / height < 0.06) node.classList.add("inside");
   return node;
 }
 
-const IRREGULAR = { person: "people", man: "men", woman: "women", child: "children", mouse: "mice", knife: "knives", sheep: "sheep", skis: "skis", scissors: "scissors" };
+const IRREGULAR = {
+  person: "people",
+  man: "men",
+  woman: "women",
+  child: "children",
+  mouse: "mice",
+  knife: "knives",
+  sheep: "sheep",
+  skis: "skis",
+  scissors: "scissors",
+};
 
 /** "2 cars", "1 person", "3 × LABEL_1". */
 export function counted(count, label) {
@@ -47,8 +60,12 @@ const percent = (score) => `${Math.round(score * 100)} %`;
 /** How many of each, in words: what somebody who does not see the picture hears. */
 function summary(found, none) {
   const counts = tally(found);
-  const items = counts.map(([label, count]) => make("li", { className: `key ${shade(label)}` }, make("i", { aria: { hidden: "true" } }), counted(count, label)));
-  return counts.length ? make("ul", { className: "legend counts" }, ...items) : make("p", { className: "hint", textContent: none });
+  const items = counts.map(([label, count]) =>
+    make("li", { className: `key ${shade(label)}` }, make("i", { aria: { hidden: "true" } }), counted(count, label)),
+  );
+  return counts.length
+    ? make("ul", { className: "legend counts" }, ...items)
+    : make("p", { className: "hint", textContent: none });
 }
 
 function nothing(form) {
@@ -68,7 +85,13 @@ function threshold(scores, start, change) {
   };
   control.addEventListener("input", apply);
   apply();
-  return make("div", { className: "row slider" }, make("label", { htmlFor: control.id, textContent: "Sure at least" }), control, value);
+  return make(
+    "div",
+    { className: "row slider" },
+    make("label", { htmlFor: control.id, textContent: "Sure at least" }),
+    control,
+    value,
+  );
 }
 
 export function boxes(node, { form, body }) {
@@ -85,22 +108,42 @@ export function boxes(node, { form, body }) {
         for (const one of [...found].reverse()) {
           const { xmin, ymin, xmax, ymax } = one.box;
           const place = { x: xmin, y: ymin, width: Math.max(0, xmax - xmin), height: Math.max(0, ymax - ymin) };
-          board.layer.append(draw("rect", { ...place, class: "halo" }), draw("rect", { ...place, class: `box-line ${shade(one.label)}` }));
+          board.layer.append(
+            draw("rect", { ...place, class: "halo" }),
+            draw("rect", { ...place, class: `box-line ${shade(one.label)}` }),
+          );
           board.node.append(tag(one.label, `${one.label} ${percent(one.score)}`, one.box, board));
         }
         said.replaceChildren(summary(found, nothing(form)));
-        list.replaceChildren(...found.map((one) => make("li", { textContent: `${one.label}, ${percent(one.score)}, from ${where(one.box)}` })));
+        list.replaceChildren(
+          ...found.map((one) =>
+            make("li", { textContent: `${one.label}, ${percent(one.score)}, from ${where(one.box)}` }),
+          ),
+        );
       };
       const all = [...value].sort((a, b) => b.score - a.score);
-      const slider = all.length ? threshold(all.map(({ score }) => score), body.parameters?.threshold ?? 0.5, change) : null;
+      const slider = all.length
+        ? threshold(
+            all.map(({ score }) => score),
+            body.parameters?.threshold ?? 0.5,
+            change,
+          )
+        : null;
       if (!slider) change(0);
-      const every = make("details", { className: "uses", hidden: !all.length }, make("summary", { textContent: "All boxes as a list" }), list);
+      const every = make(
+        "details",
+        { className: "uses", hidden: !all.length },
+        make("summary", { textContent: "All boxes as a list" }),
+        list,
+      );
       node.replaceChildren(board.node, said, ...(slider ? [slider] : []), every);
     },
   };
 }
 
-const where = ({ xmin, ymin, xmax, ymax }) => `${Math.round(xmin)}, ${Math.round(ymin)} to ${Math.round(xmax)}, ${Math.round(ymax)}`;
+const spot = ({ x, y }) => `${Math.round(x)}, ${Math.round(y)}`;
+const where = ({ xmin, ymin, xmax, ymax }) =>
+  `${Math.round(xmin)}, ${Math.round(ymin)} to ${Math.round(xmax)}, ${Math.round(ymax)}`;
 
 export function masks(node, { form }) {
   return {
@@ -111,7 +154,13 @@ export function masks(node, { form }) {
       for (const one of value) {
         const image = await loaded(`data:image/png;base64,${one.mask}`);
         const box = make("input", { type: "checkbox", checked: true, id: fresh() });
-        const name = make("label", { htmlFor: box.id, className: `key ${shade(one.label)}` }, box, make("i", { aria: { hidden: "true" } }), one.label);
+        const name = make(
+          "label",
+          { htmlFor: box.id, className: `key ${shade(one.label)}` },
+          box,
+          make("i", { aria: { hidden: "true" } }),
+          one.label,
+        );
         if (one.score != null) name.append(make("span", { className: "n", textContent: ` ${percent(one.score)}` }));
         list.append(make("li", {}, name));
         // the colour is a style: it is known once the label is on the page
@@ -120,7 +169,12 @@ export function masks(node, { form }) {
         layer.className = "mask-layer";
         layer.setAttribute("aria-hidden", "true");
         box.addEventListener("change", () => (layer.hidden = !box.checked));
-        for (const [event, on] of [["pointerenter", true], ["focusin", true], ["pointerleave", false], ["focusout", false]]) {
+        for (const [event, on] of [
+          ["pointerenter", true],
+          ["focusin", true],
+          ["pointerleave", false],
+          ["focusout", false],
+        ]) {
           name.addEventListener(event, () => layer.classList.toggle("lit", on));
         }
         board.node.append(layer);
@@ -145,19 +199,39 @@ export function points(node, { form }) {
         const at = (i) => one.keypoints[i];
         for (const [from, to] of (one.edges ?? []).filter((edge) => edge.every((i) => at(i) && sure(at(i))))) {
           const line = { x1: at(from).x, y1: at(from).y, x2: at(to).x, y2: at(to).y };
-          board.layer.append(draw("line", { ...line, class: "halo" }), draw("line", { ...line, class: `box-line ${color}` }));
+          board.layer.append(
+            draw("line", { ...line, class: "halo" }),
+            draw("line", { ...line, class: `box-line ${color}` }),
+          );
         }
         for (const point of one.keypoints.filter(sure)) {
-          board.layer.append(draw("circle", { cx: point.x, cy: point.y, r: radius, class: `dot ${color}` }, draw("title", {}, `${point.label}, ${percent(point.score ?? 1)}`)));
+          board.layer.append(
+            draw(
+              "circle",
+              { cx: point.x, cy: point.y, r: radius, class: `dot ${color}` },
+              draw("title", {}, `${point.label}, ${percent(point.score ?? 1)}`),
+            ),
+          );
         }
       };
       const scores = value.flatMap((one) => one.keypoints.map((point) => point.score ?? 1));
-      const rows = value.flatMap((one) => one.keypoints.map((point) => make("li", { textContent: `${one.label}: ${point.label} at ${Math.round(point.x)}, ${Math.round(point.y)}, ${percent(point.score ?? 1)}` })));
+      const rows = value.flatMap((one) =>
+        one.keypoints.map((point) =>
+          make("li", {
+            textContent: `${one.label}: ${point.label} at ${spot(point)}, ${percent(point.score ?? 1)}`,
+          }),
+        ),
+      );
       node.replaceChildren(
         board.node,
         summary(value, nothing(form)),
         ...(scores.length ? [threshold(scores, 0.3, change)] : []),
-        make("details", { className: "uses", hidden: !rows.length }, make("summary", { textContent: "All points as a list" }), make("ol", { className: "found" }, ...rows)),
+        make(
+          "details",
+          { className: "uses", hidden: !rows.length },
+          make("summary", { textContent: "All points as a list" }),
+          make("ol", { className: "found" }, ...rows),
+        ),
       );
     },
   };

@@ -3,21 +3,35 @@
 import { button, draw, fresh, make } from "./dom.js";
 import { reach, refusal } from "./widget-call.js";
 
-const THUMB = "M5 7.2v6.3H2.6V7.2H5Zm0 0 2.6-5c1 0 1.7.8 1.5 1.8L8.7 6.2h3.7c.9 0 1.5.8 1.3 1.6l-1 4.6c-.1.7-.7 1.1-1.3 1.1H5";
+const THUMB =
+  "M5 7.2v6.3H2.6V7.2H5Zm0 0 2.6-5c1 0 1.7.8 1.5 1.8L8.7 6.2h3.7c.9 0 1.5.8 1.3 1.6l-1 4.6c-.1.7-.7 1.1-1.3 1.1H5";
 
-/** `input` and `output` are JSON; what is long in them (files) is cut short, `words` says whether the answer is text. */
+/** `input` and `output` are JSON; `words` says whether the answer is a text, for which there may be a better one. */
 export function rating(described, input, output, words) {
   const status = make("span", { className: "hint", role: "status" });
   const note = make("input", { id: fresh(), maxLength: 2000, autocomplete: "off" });
   const better = make("textarea", { id: fresh(), rows: 2 });
   const more = make("div", { className: "rating-more", hidden: true });
   more.append(make("label", { htmlFor: note.id, className: "field-label", textContent: "Why? (if you like)" }), note);
-  if (words) more.append(make("label", { htmlFor: better.id, className: "field-label", textContent: "A better answer (if you know one)" }), better);
+  if (words)
+    more.append(
+      make("label", { htmlFor: better.id, className: "field-label", textContent: "A better answer (if you know one)" }),
+      better,
+    );
   more.append(button("Send", () => send(), "plain small"));
   let good = null;
 
   async function send() {
-    const body = { input, output, rating: good ? "up" : "down", note: note.value, better: better.value, commit: described.commit, task: described.task, source: "widget" };
+    const body = {
+      input,
+      output,
+      rating: good ? "up" : "down",
+      note: note.value,
+      better: better.value,
+      commit: described.commit,
+      task: described.task,
+      source: "widget",
+    };
     status.textContent = "";
     try {
       const answer = await reach(`/api/models/${described.name}/feedback`, {
@@ -32,16 +46,27 @@ export function rating(described, input, output, words) {
     }
   }
   const thumb = (name, value) => {
-    const press = button("", () => {
-      good = value;
-      for (const one of thumbs) one.setAttribute("aria-pressed", String(one === press));
-      more.hidden = false;
-      more.scrollIntoView({ block: "nearest" });
-      send();
-    }, "quiet thumb", { ariaLabel: name, title: name });
+    const press = button(
+      "",
+      () => {
+        good = value;
+        for (const one of thumbs) one.setAttribute("aria-pressed", String(one === press));
+        more.hidden = false;
+        more.scrollIntoView({ block: "nearest" });
+        send();
+      },
+      "quiet thumb",
+      { ariaLabel: name, title: name },
+    );
     press.setAttribute("aria-pressed", "false");
     const turned = value ? {} : { transform: "rotate(180 8 8)" };
-    press.append(draw("svg", { viewBox: "0 0 16 16", class: "icon", "aria-hidden": "true" }, draw("path", { d: THUMB, ...turned })));
+    press.append(
+      draw(
+        "svg",
+        { viewBox: "0 0 16 16", class: "icon", "aria-hidden": "true" },
+        draw("path", { d: THUMB, ...turned }),
+      ),
+    );
     return press;
   };
   const thumbs = [thumb("A good answer", true), thumb("A bad answer", false)];
@@ -50,5 +75,9 @@ export function rating(described, input, output, words) {
 
 /** A request's body as it is kept: an example's file by its address, another file as the number of its characters. */
 export function kept(body, shared) {
-  return JSON.parse(JSON.stringify({ ...body, ...(shared?.inputs?.src ? { inputs: shared.inputs } : {}) }, (_, one) => (typeof one === "string" && one.length > 20_000 ? `(a file: ${one.length} characters of base64)` : one)));
+  return JSON.parse(
+    JSON.stringify({ ...body, ...(shared?.inputs?.src ? { inputs: shared.inputs } : {}) }, (_, one) =>
+      typeof one === "string" && one.length > 20_000 ? `(a file: ${one.length} characters of base64)` : one,
+    ),
+  );
 }

@@ -53,7 +53,11 @@ function area(input, env) {
 
 function labels(input, env) {
   return plain(input, make("input", { autocomplete: "off", placeholder: "with commas, between, them" }), env, {
-    read: (text) => text.split(",").map((one) => one.trim()).filter(Boolean),
+    read: (text) =>
+      text
+        .split(",")
+        .map((one) => one.trim())
+        .filter(Boolean),
     write: (given) => (Array.isArray(given) ? given.join(", ") : given),
   });
 }
@@ -103,13 +107,19 @@ function lines(input, env) {
 /** A small table; what is pasted from a spreadsheet fills it from the cell on. */
 function rows(input, env) {
   const table = make("table", { className: "grid" });
-  let cells = [["", ""], ["", ""]];
+  let cells = [
+    ["", ""],
+    ["", ""],
+  ];
 
   function build() {
     const row = (texts, r) => {
       const make_cell = (text, c) => {
         const control = make("input", { value: text, autocomplete: "off" });
-        control.setAttribute("aria-label", r === 0 ? `Name of column ${c + 1}` : `${cells[0][c] || `Column ${c + 1}`}, row ${r}`);
+        control.setAttribute(
+          "aria-label",
+          r === 0 ? `Name of column ${c + 1}` : `${cells[0][c] || `Column ${c + 1}`}, row ${r}`,
+        );
         control.addEventListener("input", () => {
           cells[r][c] = control.value;
           env.changed();
@@ -117,8 +127,15 @@ function rows(input, env) {
         control.addEventListener("paste", (event) => paste(event, r, c));
         return make(r === 0 ? "th" : "td", {}, control);
       };
-      const remove = button("×", () => change(() => cells.length > 2 && cells.splice(r, 1)), "quiet", { ariaLabel: `Remove row ${r}` });
-      return make("tr", {}, ...texts.map(make_cell), r > 0 ? make("td", { className: "none" }, remove) : make("td", { className: "none" }));
+      const remove = button("×", () => change(() => cells.length > 2 && cells.splice(r, 1)), "quiet", {
+        ariaLabel: `Remove row ${r}`,
+      });
+      return make(
+        "tr",
+        {},
+        ...texts.map(make_cell),
+        r > 0 ? make("td", { className: "none" }, remove) : make("td", { className: "none" }),
+      );
     };
     table.replaceChildren(make("tbody", {}, ...cells.map(row)));
   }
@@ -165,7 +182,10 @@ function rows(input, env) {
       change(() => {
         const names = Object.keys(given ?? { "": [] });
         const height = Math.max(1, ...names.map((name) => given?.[name]?.length ?? 0));
-        cells = [names, ...Array.from({ length: height }, (_, r) => names.map((name) => String(given?.[name]?.[r] ?? "")))];
+        cells = [
+          names,
+          ...Array.from({ length: height }, (_, r) => names.map((name) => String(given?.[name]?.[r] ?? ""))),
+        ];
       });
     },
     label: (given) => given && shorten(Object.keys(given).join(", "), 60),

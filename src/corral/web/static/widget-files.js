@@ -21,7 +21,12 @@ function file(input, env, { kind, what, accept, convert, show }) {
   let source = null;
   const listeners = [];
   const choose = make("input", { type: "file", accept, id: fresh() });
-  const words = make("span", { className: "drop-words" }, `Drop a ${what} here, or `, make("b", { textContent: "choose one" }));
+  const words = make(
+    "span",
+    { className: "drop-words" },
+    `Drop a ${what} here, or `,
+    make("b", { textContent: "choose one" }),
+  );
   const shown = make("div", { className: "drop-shown", hidden: true });
   const drop = make("label", { className: "drop", htmlFor: choose.id }, choose, words);
   const clear = button("Remove", () => set(null), "link", { hidden: true, ariaLabel: `Remove the ${what}` });
@@ -36,7 +41,8 @@ function file(input, env, { kind, what, accept, convert, show }) {
   choose.setAttribute("aria-label", `${input.label}: choose a ${what}`);
 
   async function set(blob, from = null) {
-    if (blob && blob.size > MOST) throw new Sentence(`This ${what} has ${sizeOf(blob.size)}: choose one of at most ${sizeOf(MOST)}.`);
+    if (blob && blob.size > MOST)
+      throw new Sentence(`This ${what} has ${sizeOf(blob.size)}: choose one of at most ${sizeOf(MOST)}.`);
     choose.value = "";
     const good = blob && (await convert(blob));
     const url = good && URL.createObjectURL(good);
@@ -55,7 +61,8 @@ function file(input, env, { kind, what, accept, convert, show }) {
   async function take(data) {
     // a picture dragged from one of this hub's pages comes with its address
     const link = data.getData("text/uri-list").split("\n")[0];
-    const own = link && new URL(link, location.href).origin === location.origin ? new URL(link, location.href).pathname : null;
+    const own =
+      link && new URL(link, location.href).origin === location.origin ? new URL(link, location.href).pathname : null;
     const found = [...data.files].find((one) => one.type.startsWith(`${kind}/`));
     if (found && !own) await set(found);
     else if (own) await set(await download(own), own);

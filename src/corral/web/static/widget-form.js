@@ -21,7 +21,11 @@ export class Form {
     }
     this.knobs = described.knobs.map((one) => knob(one, env));
     this.node = make("div", { className: "widget-fields" }, ...this.fields.map((one) => one.field.node));
-    this.settings = make("details", { className: "knobs", hidden: !this.knobs.length }, make("summary", { textContent: "Parameters" }));
+    this.settings = make(
+      "details",
+      { className: "knobs", hidden: !this.knobs.length },
+      make("summary", { textContent: "Parameters" }),
+    );
     this.settings.append(...this.knobs.map((one) => one.node));
   }
 
@@ -107,19 +111,34 @@ export class Form {
     const { examples } = this.described;
     // the one that is in the form already needs no button
     for (const example of this.startsFilled && examples.length === 1 ? [] : examples) {
-      const parts = this.fields.map(({ input, field }) => [field, get(example, input.at)]).filter(([, value]) => value != null);
+      const parts = this.fields
+        .map(({ input, field }) => [field, get(example, input.at)])
+        .filter(([, value]) => value != null);
       // a page loads nothing from other hosts
       if (!parts.length || parts.some(([, value]) => /^[a-z]+:/i.test(value?.src ?? ""))) continue;
-      const title = example.example_title ?? shorten(parts.map(([field, value]) => field.label(value)).filter(Boolean).join(" · "), 60);
+      const title =
+        example.example_title ??
+        shorten(
+          parts
+            .map(([field, value]) => field.label(value))
+            .filter(Boolean)
+            .join(" · "),
+          60,
+        );
       const thumbnail = parts.map(([field, value]) => field.thumbnail(value)).find(Boolean);
-      const press = button(thumbnail ? "" : title, async () => {
-        try {
-          await this.fill(example);
-          then();
-        } catch (error) {
-          failed(error);
-        }
-      }, "plain", { title });
+      const press = button(
+        thumbnail ? "" : title,
+        async () => {
+          try {
+            await this.fill(example);
+            then();
+          } catch (error) {
+            failed(error);
+          }
+        },
+        "plain",
+        { title },
+      );
       if (thumbnail) press.append(make("img", { src: thumbnail, alt: title, loading: "lazy" }));
       list.append(press);
     }
@@ -153,10 +172,18 @@ function knob({ name, label, low, high, step, preset, choices }, env) {
   const number = low != null || high != null;
   let control;
   if (choices.length) {
-    const options = (preset == null ? ["", ...choices] : choices).map((one) => make("option", { value: one, textContent: one || "default" }));
+    const options = (preset == null ? ["", ...choices] : choices).map((one) =>
+      make("option", { value: one, textContent: one || "default" }),
+    );
     control = make("select", {}, ...options);
   } else if (number) {
-    control = make("input", { type: "number", min: low ?? "", max: high ?? "", step: step ?? "any", placeholder: "default" });
+    control = make("input", {
+      type: "number",
+      min: low ?? "",
+      max: high ?? "",
+      step: step ?? "any",
+      placeholder: "default",
+    });
     control.inputMode = Number.isInteger(step) ? "numeric" : "decimal";
   } else {
     control = make("input", { autocomplete: "off" });
@@ -164,10 +191,18 @@ function knob({ name, label, low, high, step, preset, choices }, env) {
   control.id = fresh();
   control.value = preset ?? "";
   control.addEventListener("input", env.changed);
-  const bounds = low != null && high != null && high < 1e6 ? make("span", { className: "hint", textContent: ` ${low} to ${high}` }) : null;
+  const bounds =
+    low != null && high != null && high < 1e6
+      ? make("span", { className: "hint", textContent: ` ${low} to ${high}` })
+      : null;
   return {
     name,
-    node: make("div", { className: "knob" }, make("label", { htmlFor: control.id, textContent: label }, bounds), control),
+    node: make(
+      "div",
+      { className: "knob" },
+      make("label", { htmlFor: control.id, textContent: label }, bounds),
+      control,
+    ),
     value() {
       if (!number) return control.value || null;
       const off = control.validity.badInput || control.validity.rangeUnderflow || control.validity.rangeOverflow;

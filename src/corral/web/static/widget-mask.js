@@ -37,7 +37,10 @@ export function mask(input, env, under) {
     all,
   );
   const empty = make("p", { className: "hint", textContent: "Choose a picture, then paint over what is to change." });
-  const hint = make("p", { className: "hint", textContent: "Paint with the pointer, or by keyboard: arrow keys move the brush, Space paints." });
+  const hint = make("p", {
+    className: "hint",
+    textContent: "Paint with the pointer, or by keyboard: arrow keys move the brush, Space paints.",
+  });
   const node = make(
     "div",
     { className: "field-mask" },
@@ -110,7 +113,10 @@ export function mask(input, env, under) {
   }
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) / box.width) * canvas.width, ((event.clientY - box.top) / box.height) * canvas.height];
+    return [
+      ((event.clientX - box.left) / box.width) * canvas.width,
+      ((event.clientY - box.top) / box.height) * canvas.height,
+    ];
   };
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);

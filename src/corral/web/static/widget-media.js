@@ -2,7 +2,16 @@
 
 import { blobOf, fresh, loaded, make } from "./dom.js";
 
-const ENDINGS = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "audio/wav": "wav", "audio/x-wav": "wav", "audio/flac": "flac", "audio/mpeg": "mp3", "audio/ogg": "ogg" };
+const ENDINGS = {
+  "image/png": "png",
+  "image/jpeg": "jpg",
+  "image/webp": "webp",
+  "audio/wav": "wav",
+  "audio/x-wav": "wav",
+  "audio/flac": "flac",
+  "audio/mpeg": "mp3",
+  "audio/ogg": "ogg",
+};
 
 const UNITS = { seconds: (value) => `${value.toFixed(1)} s`, rate: (value) => `${value} Hz` };
 
@@ -12,7 +21,12 @@ function media(result) {
 }
 
 function saving(blob, url, name) {
-  return make("a", { href: url, download: `${name}.${ENDINGS[blob.type] ?? "bin"}`, className: "button plain small", textContent: "Download" });
+  return make("a", {
+    href: url,
+    download: `${name}.${ENDINGS[blob.type] ?? "bin"}`,
+    className: "button plain small",
+    textContent: "Download",
+  });
 }
 
 /** What the engine tells of its answer beside it: the seed that drew it, for one. */
@@ -30,7 +44,13 @@ export function picture(node, { form }) {
       const image = await loaded(url, "The answer");
       const before = form.picture && (await loaded(form.picture, "The picture that was given"));
       const size = make("span", { className: "hint", textContent: `${image.naturalWidth} × ${image.naturalHeight}` });
-      const row = make("div", { className: "row" }, saving(blob, url, "picture"), size, told(result.about, ["width", "height"]));
+      const row = make(
+        "div",
+        { className: "row" },
+        saving(blob, url, "picture"),
+        size,
+        told(result.about, ["width", "height"]),
+      );
       node.replaceChildren(before ? beside(before, image) : make("figure", { className: "drawn" }, image), row);
     },
   };
@@ -40,10 +60,18 @@ export function picture(node, { form }) {
 function beside(before, after) {
   const shape = (image) => image.naturalWidth / image.naturalHeight;
   if (Math.abs(shape(before) / shape(after) - 1) > 0.03) {
-    const captioned = (image, words) => make("figure", { className: "drawn" }, image, make("figcaption", { className: "hint", textContent: words }));
+    const captioned = (image, words) =>
+      make("figure", { className: "drawn" }, image, make("figcaption", { className: "hint", textContent: words }));
     return make("div", { className: "side-by-side" }, captioned(before, "Before"), captioned(after, "After"));
   }
-  const control = make("input", { type: "range", min: 0, max: 100, value: 50, id: fresh(), ariaLabel: "Divide between before and after" });
+  const control = make("input", {
+    type: "range",
+    min: 0,
+    max: 100,
+    value: 50,
+    id: fresh(),
+    ariaLabel: "Divide between before and after",
+  });
   const divide = make("i", { className: "divide", aria: { hidden: "true" } });
   const figure = make("figure", { className: "drawn turned" }, before, after, divide);
   const apply = () => {
@@ -62,7 +90,18 @@ function beside(before, after) {
   figure.addEventListener("pointermove", (event) => event.buttons && pull(event));
   control.addEventListener("input", apply);
   apply();
-  return make("div", { className: "turn" }, figure, make("div", { className: "row slider" }, make("span", { textContent: "Before" }), control, make("span", { textContent: "After" })));
+  return make(
+    "div",
+    { className: "turn" },
+    figure,
+    make(
+      "div",
+      { className: "row slider" },
+      make("span", { textContent: "Before" }),
+      control,
+      make("span", { textContent: "After" }),
+    ),
+  );
 }
 
 export function sound(node) {

@@ -47,7 +47,11 @@ export function recorder(take, failed) {
     try {
       await begin();
     } catch (error) {
-      failed(error instanceof Sentence ? error : new Sentence("The microphone cannot be used: allow it for this page, then try again."));
+      failed(
+        error instanceof Sentence
+          ? error
+          : new Sentence("The microphone cannot be used: allow it for this page, then try again."),
+      );
     }
   });
   const node = make("div", { className: "row record" }, press, time);

@@ -5,7 +5,7 @@ import { button, make, Sentence } from "./dom.js";
 import { Answer, controls, raw } from "./widget-answer.js";
 import { chat } from "./widget-chat.js";
 import { Form } from "./widget-form.js";
-import { written } from "./widget-outputs.js";
+import { written } from "./widget-pieces.js";
 
 function single(described, files, rates) {
   const answer = new Answer(described, rates);
@@ -45,11 +45,17 @@ function several(described, files, rates) {
   const forms = new Map();
   const bar = make("div", { className: "sorts flush-left", role: "group", ariaLabel: "Task" });
   for (const task of [described, ...described.also]) {
-    bar.append(button(task.label, (event) => {
-      if (!forms.has(task.task)) forms.set(task.task, single({ ...described, ...task }, files, rates));
-      place.replaceChildren(forms.get(task.task));
-      for (const one of bar.children) one.setAttribute("aria-pressed", String(one === event.currentTarget));
-    }, "bare"));
+    bar.append(
+      button(
+        task.label,
+        (event) => {
+          if (!forms.has(task.task)) forms.set(task.task, single({ ...described, ...task }, files, rates));
+          place.replaceChildren(forms.get(task.task));
+          for (const one of bar.children) one.setAttribute("aria-pressed", String(one === event.currentTarget));
+        },
+        "bare",
+      ),
+    );
   }
   bar.firstChild.click();
   return make("div", { className: "several" }, bar, place);
