@@ -259,6 +259,18 @@ def test_models_that_do_not_fit_together_take_turns_and_nobody_is_refused(open_p
     assert place.state("embedding") == "cold"
 
 
+def test_who_is_told_to_come_back_finds_the_model_there(open_place: Open) -> None:
+    place = open_place(memory=int(1.1 * RUNTIME))
+    with pytest.raises(Busy):
+        place.ask("alone", SHORT, wait=False)
+    with pytest.raises(Busy):
+        place.ask("embedding", PAIR, wait=False)
+    until(lambda: place.state("alone") == "ready")
+    time.sleep(0.5)
+    assert place.ask("alone", SHORT, wait=False).result(PATIENCE)["text"]
+    until(lambda: place.state("embedding") == "ready")
+
+
 def test_a_caller_sees_the_place_in_the_queue(open_place: Open) -> None:
     place = open_place()
     model = place.model("alone")

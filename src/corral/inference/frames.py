@@ -13,12 +13,33 @@ import socket
 import struct
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 _HEAD = struct.Struct("!II")
 #: neither side believes a length above these
 MAX_JSON = 64 * 2**20
 MAX_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is sent: the lengths and the JSON, then the bytes."""
+
+    head: bytes
+    data: bytes = b""
+
+
+def frame(message: dict[str, Any], data: bytes = b"") -> Frame:
+    """Raises ValueError for what JSON does not have, and for what is longer than the other side takes."""
+    try:
+        # escapes would make a text up to three times as long
+        text = json.dumps(message, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    if len(text) > MAX_JSON or len(data) > MAX_BYTES:
+        raise ValueError("it is too long to be handed over")
+    return Frame(_HEAD.pack(len(text), len(data)) + text, data)
 
 
 class Wire:
@@ -30,12 +51,15 @@ class Wire:
         self._writing = threading.Lock()
 
     def send(self, message: dict[str, Any], data: bytes = b"") -> None:
-        """Raises OSError when the other side is gone."""
-        text = json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
+        """Raises OSError when the other side is gone, ValueError as `frame` does."""
+        self.write(frame(message, data))
+
+    def write(self, one: Frame) -> None:
+        """Raises OSError when the other side is gone. Waits for it while it does not read."""
         with self._writing:
-            self._socket.sendall(_HEAD.pack(len(text), len(data)) + text)
-            if data:
-                self._socket.sendall(data)
+            self._socket.sendall(one.head)
+            if one.data:
+                self._socket.sendall(one.data)
 
     def receive(self) -> tuple[dict[str, Any], bytes]:
         """The next frame. Raises EOFError at the end, ValueError for lengths or JSON that cannot be."""

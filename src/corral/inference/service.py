@@ -147,7 +147,12 @@ class InferenceService:
             if self._closed.is_set():
                 raise Busy("The hub is shutting down.", retry_after=10)
             worker = self._workers.get(model.key)
-            if worker is not None and worker.state is not State.ENDED:
+            if worker is not None and worker.unloading:
+                # it holds its memory until it has ended
+                self._retiring.add(worker)
+            elif worker is not None and worker.state is not State.ENDED:
+                # who was told to come back has come: neither the place in the line nor the model is given up
+                worker.used = time.monotonic()
                 return worker
             if failure := self._failure(model):
                 raise failure
@@ -189,7 +194,7 @@ class InferenceService:
         Where it does not, those that had their turn are retired for it.
         """
         idle = sorted((w for w in self._workers.values() if w.waiting == 0), key=lambda w: w.used)
-        idle = [w for w in idle if w.state is State.READY]
+        idle = [w for w in idle if w.state is State.READY and not self._promised(w)]
         # an older commit of the same repository is of no use to anybody
         idle.sort(key=lambda w: w.model.repo_id != model.repo_id)
         excess = model.memory + sum(w.memory for w in self._all() if w.state is not State.PENDING) - self.budget
@@ -203,10 +208,17 @@ class InferenceService:
             self._retire(excess - sum(w.memory for w in self._retiring))
             return False
         for worker in chosen:
+            if not worker.stop_idle():
+                # a call came just now
+                return False
             log.info("Unloading %s to make room for %s", worker.model.name, model.name)
             del self._workers[worker.model.key]
-            worker.stop()
         return True
+
+    def _promised(self, worker: Worker) -> bool:
+        """Whether it was loaded for somebody who was told to come back, and may: else two models whose callers ask
+        from time to time would unload each other for ever. Lock held."""
+        return worker.used == worker.ready_at and time.monotonic() - worker.ready_at < self.limits.turn
 
     def _retire(self, excess: int) -> None:
         """Have the workers that were there for longest end after what they compute now, until `excess` bytes would be
@@ -310,7 +322,7 @@ class InferenceService:
             return
         if worker.state is State.PENDING and worker.waiting == 0 and now - worker.used > self.limits.retry:
             # whoever asked for it did not come back
-            worker.stop()
+            worker.stop_idle()
         if worker.state is not State.READY:
             return
         if worker.model.key not in self._history:
@@ -339,14 +351,14 @@ class InferenceService:
             worker.stop()
         elif worker.waiting == 0 and now - worker.used > self.limits.idle:
             log.info("Unloading %s, which nobody used for a while", name)
-            worker.stop()
+            worker.stop_idle()
 
     def _shrink(self) -> None:
         """End the idle worker that was used longest ago while together they hold more than they may. Lock held."""
         held = sum(w.memory for w in self._all() if w.state is not State.PENDING)
         idle = [w for w in self._workers.values() if w.state is State.READY and w.waiting == 0]
         if held > self.budget and idle:
-            min(idle, key=lambda w: w.used).stop()
+            min(idle, key=lambda w: w.used).stop_idle()
 
 
 def _gib(size: int) -> str:

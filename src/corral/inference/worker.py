@@ -13,7 +13,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,8 +42,19 @@ def main(address: str) -> None:
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(address)
     worker = _Worker(Wire(connection))
-    threading.Thread(target=worker.live, daemon=True).start()
+    threading.Thread(target=_or_end, args=(worker.live,), daemon=True).start()
     worker.listen()
+
+
+def _or_end(work: Callable[..., None], *given: Any) -> None:
+    """End the process where a thread that computes fails: the hub would wait for it."""
+    try:
+        work(*given)
+    except BaseException:
+        # the log may be full
+        with suppress(OSError):
+            traceback.print_exc()
+        os._exit(1)
 
 
 class _Worker:
@@ -77,7 +89,7 @@ class _Worker:
         self._tell({"id": first.number, "event": "loaded", "window": max(2 * (engine.batch - 1), engine.parallel, 1)})
         if engine.parallel > 1:
             for _ in range(engine.parallel - 1):
-                threading.Thread(target=self._one_by_one, args=(engine,), daemon=True).start()
+                threading.Thread(target=_or_end, args=(self._one_by_one, engine), daemon=True).start()
         if engine.batch > 1:
             self._in_batches(engine)
         else:
@@ -89,7 +101,8 @@ class _Worker:
 
             message = asked.message
             return engines.load(message["engine"], Path(message["folder"]), message["options"])
-        except Exception as error:
+        except BaseException as error:
+            # libraries in Rust panic with what is no Exception (tokenizers, safetensors)
             self._failed(asked, error)
             return None
 
@@ -102,7 +115,7 @@ class _Worker:
             begun = time.monotonic()
             try:
                 result = engine.run(self._job(asked))
-            except Exception as error:
+            except BaseException as error:
                 self._failed(asked, error)
             else:
                 self._answer(asked, result, time.monotonic() - begun)
@@ -135,7 +148,7 @@ class _Worker:
         begun = time.monotonic()
         try:
             results = engine.run_many([self._job(asked) for asked in wanted])
-        except Exception as error:
+        except BaseException as error:
             if len(wanted) > 1:
                 # one of them spoils it for all: each for itself
                 for asked in wanted:
@@ -144,7 +157,7 @@ class _Worker:
             results = [error]
         seconds = time.monotonic() - begun
         for asked, result in zip(wanted, results, strict=True):
-            if isinstance(result, Exception):
+            if isinstance(result, BaseException):
                 self._failed(asked, result)
             else:
                 self._answer(asked, result, seconds)
@@ -192,17 +205,19 @@ class _Worker:
             else:
                 self._tell(event | {"value": result})
         except ValueError as error:
-            # a number that JSON does not have
+            # a number that JSON does not have, or more than the hub takes
             self._failed(asked, error)
 
-    def _failed(self, asked: _Asked, error: Exception) -> None:
+    def _failed(self, asked: _Asked, error: BaseException) -> None:
         self._open.pop(asked.number, None)
         # an exception's class says it, since the engines' base is not imported where loading it failed
         status = getattr(error, "status", None)
         if type(error).__name__ == "Refused" and isinstance(status, int):
             text = str(error)
         else:
-            traceback.print_exception(error)
+            # the log may be full
+            with suppress(OSError):
+                traceback.print_exception(error)
             status, text = 500, f"{type(error).__name__}: {error}"[:2000]
         self._tell({"id": asked.number, "event": "error", "status": status, "message": text})
 

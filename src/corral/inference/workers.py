@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import shutil
 import socket
 import sys
@@ -19,9 +20,9 @@ from typing import Any
 
 from corral.cluster.runner import Run, Runner, Workload
 from corral.cluster.sandbox import Sandbox
-from corral.core.errors import HubError
+from corral.core.errors import HubError, TooLarge
 from corral.inference.calls import Call, Event, Failure, Media, Progress, Result, Token
-from corral.inference.frames import Wire
+from corral.inference.frames import Frame, Wire, frame
 from corral.inference.models import Laid, Model
 from corral.inference.queueing import FairQueue
 
@@ -92,6 +93,8 @@ class Worker:
         self._heard = 0.0
         self._numbers = 0
         self._wire: Wire | None = None
+        #: what is still to be sent; None ends the thread that does it
+        self._outgoing: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         self._run: Run | None = None
         self._stopping = False
         self._laid = Laid(Path(os.devnull))
@@ -99,9 +102,16 @@ class Worker:
 
     def start(self) -> None:
         with self._lock:
+            if self._stopping:
+                return
             self.state = State.LOADING
             self.started = time.monotonic()
         self._thread.start()
+
+    @property
+    def unloading(self) -> bool:
+        """Whether it ends by our own will: a new worker may take its place."""
+        return self._stopping and self.error is None
 
     @property
     def waiting(self) -> int:
@@ -147,6 +157,9 @@ class Worker:
             self.used = time.monotonic()
             call.on_cancel(lambda: self._cancel(call))
             self._queue.put(call)
+            if call.cancelled:
+                # while it was between two workers, where nobody heard of it
+                self._cancel(call)
             self._pump()
             return True
 
@@ -155,6 +168,15 @@ class Worker:
         run = self._run
         if self.state is State.READY and run is not None and (held := run.memory()):
             self.memory = held
+
+    def stop_idle(self) -> bool:
+        """End it unless calls wait or run, also one that came just now; whether it ends."""
+        with self._lock:
+            if self.waiting:
+                return False
+            self._stopping = True
+        self.stop()
+        return True
 
     def stop(self, error: HubError | None = None) -> None:
         """End it now. The running calls fail with `error`."""
@@ -174,8 +196,9 @@ class Worker:
     # --- the worker's own thread ---------------------------------------------------------------------------------
 
     def _live(self) -> None:
-        place = Path(tempfile.mkdtemp(prefix="corral-worker-"))
+        place: Path | None = None
         try:
+            place = Path(tempfile.mkdtemp(prefix="corral-worker-"))
             self._laid = self.fetch()
             self._connect(place)
             self._follow(self._laid)
@@ -183,10 +206,13 @@ class Worker:
             self._broke(error)
         except Exception as error:
             log.exception("The worker for %s failed to start", self.model.name)
-            self._broke(HubError(f"The worker could not be started: {error}", status=500))
+            # what the system says of a file names the hub's folders
+            why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+            self._broke(HubError(f"The worker could not be started ({why}): the hub's log says more.", status=500))
         finally:
             self._end()
-            shutil.rmtree(place, ignore_errors=True)
+            if place is not None:
+                shutil.rmtree(place, ignore_errors=True)
 
     def _broke(self, error: HubError) -> None:
         if not self._stopping:
@@ -210,9 +236,11 @@ class Worker:
                     break
                 except TimeoutError:
                     if self._run.poll() is not None or time.monotonic() > deadline:
-                        raise HubError(f"The worker did not start: {self._last_words()}", status=500) from None
+                        log.error("The worker for %s did not start: %s", self.model.name, self._last_words())
+                        raise HubError("The worker did not start: the hub's log says why.", status=500) from None
         connection.settimeout(None)
         self._wire = Wire(connection)
+        threading.Thread(target=self._write, args=(self._wire,), name=f"to {self.model.name}", daemon=True).start()
 
     def _workload(self, place: Path, address: str) -> Workload:
         quiet = {
@@ -250,10 +278,18 @@ class Worker:
         options: dict[str, Any] = dict(found.options) | {"name": self.model.name, "code": self.model.runs_code}
         if laid.base:
             options["base"] = str(laid.base)
-        wire.send({"op": "load", "id": 0, "engine": found.engine, "folder": str(laid.folder), "options": options})
+        load = {"op": "load", "id": 0, "engine": found.engine, "folder": str(laid.folder), "options": options}
+        self._outgoing.put(frame(load))
         with suppress(EOFError, OSError, ValueError):
             while True:
                 self._take(*wire.receive())
+
+    def _write(self, wire: Wire) -> None:
+        """In a thread of its own: nobody who holds the lock may wait for a process that does not read."""
+        # a broken connection is noticed by the thread that reads
+        with suppress(OSError):
+            while (one := self._outgoing.get()) is not None:
+                wire.write(one)
 
     def _take(self, message: dict[str, Any], data: bytes) -> None:
         match message["event"], message["id"]:
@@ -322,16 +358,19 @@ class Worker:
             if call is None:
                 return
             self._numbers += 1
+            request = call.request
+            message = {"op": "run", "id": self._numbers, "run": request.op, "params": request.params}
+            message["files"] = [len(file) for file in request.files]
+            try:
+                asked = frame(message, b"".join(request.files))
+            except ValueError as error:
+                call.push(Failure(TooLarge(f"The request cannot be given to the model: {error}.")))
+                continue
             if not self._running:
                 self._heard = time.monotonic()
             # one that is alone begins at once, and is not announced
             self._running[self._numbers] = _Running(call, begun=self._window == 1)
-            request = call.request
-            message = {"op": "run", "id": self._numbers, "run": request.op, "params": request.params}
-            message["files"] = [len(file) for file in request.files]
-            # a broken connection is noticed by the thread that reads
-            with suppress(OSError):
-                self._wire.send(message, b"".join(request.files))
+            self._outgoing.put(asked)
 
     def _cancel(self, call: Call) -> None:
         gone = HubError("The caller went away.", status=499, code="Cancelled")
@@ -340,9 +379,8 @@ class Worker:
                 call.push(Failure(gone))
                 return
             number = next((n for n, r in self._running.items() if r.call is call), None)
-            if number is not None and self._wire is not None:
-                with suppress(OSError):
-                    self._wire.send({"op": "cancel", "id": number})
+            if number is not None:
+                self._outgoing.put(frame({"op": "cancel", "id": number}))
 
     def _end(self) -> None:
         with self._lock:
@@ -353,6 +391,7 @@ class Worker:
         status = _last_status(run, patience=0.0 if self._stopping else 1.0) if run is not None else None
         if wire is not None:
             wire.close()
+        self._outgoing.put(None)
         if self.error is None and not self._stopping:
             self.error = self._crash(status)
         for one in running:
