@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ import orjson
 from anyio.to_thread import run_sync
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from corral.api.wire import Json
 from corral.context import Context
@@ -70,6 +71,23 @@ def json_object(raw: bytes) -> dict[str, Any]:
 
 def sse(value: Any) -> bytes:
     return b"data: " + orjson.dumps(value) + b"\n\n"
+
+
+class Events(StreamingResponse):
+    """Server-sent events of calls, which end with it: also where the caller goes away while a line is being sent, when
+    the generator of the lines would hear of it late or never."""
+
+    def __init__(self, lines: AsyncIterator[bytes], calls: Sequence[Call]) -> None:
+        super().__init__(lines, media_type="text/event-stream", headers=SSE)
+        self._calls = calls
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # does nothing to those that are done
+            for call in self._calls:
+                call.cancel()
 
 
 def _follow(call: Call) -> asyncio.Queue[Event]:
@@ -142,35 +160,31 @@ async def told(service: InferenceService, model: Model, call: Call, shape: Calla
 
     async def lines() -> AsyncIterator[bytes]:
         last: object = None
-        try:
-            while True:
-                try:
-                    event = await asyncio.wait_for(queue.get(), _LOOK)
-                except TimeoutError:
-                    place = await run_sync(service.place, model, call)
-                    state, _ = service.state(model)
-                    if place is not None and (seen := (place.number, place.of, round(place.seconds))) != last:
-                        last = seen
-                        where = {"number": place.number, "of": place.of, "seconds": round(place.seconds, 1)}
-                        yield named("place", where | {"state": state})
-                    continue
-                match event:
-                    case Token(value):
-                        yield named("token", value)
-                    case Progress(done, total, picture):
-                        shown = {"picture": data_url(picture)} if picture else {}
-                        yield named("progress", {"done": done, "total": total} | shown)
-                    case Result():
-                        yield named("result", _shown(event, shape(event)))
-                        return
-                    case Failure(error):
-                        yield named("error", {"status": error.status, "code": error.code, "error": error.message})
-                        return
-        finally:
-            # does nothing to a call that is done; else the caller has gone away
-            call.cancel()
+        while True:
+            try:
+                event = await asyncio.wait_for(queue.get(), _LOOK)
+            except TimeoutError:
+                # in a thread, since the service may be busy ending a model
+                place, (state, _) = await run_sync(lambda: (service.place(model, call), service.state(model)))
+                if place is not None and (seen := (place.number, place.of, round(place.seconds))) != last:
+                    last = seen
+                    where = {"number": place.number, "of": place.of, "seconds": round(place.seconds, 1)}
+                    yield named("place", where | {"state": state})
+                continue
+            match event:
+                case Token(value):
+                    yield named("token", value)
+                case Progress(done, total, picture):
+                    shown = {"picture": data_url(picture)} if picture else {}
+                    yield named("progress", {"done": done, "total": total} | shown)
+                case Result():
+                    yield named("result", _shown(event, shape(event)))
+                    return
+                case Failure(error):
+                    yield named("error", {"status": error.status, "code": error.code, "error": error.message})
+                    return
 
-    return StreamingResponse(lines(), media_type="text/event-stream", headers=SSE)
+    return Events(lines(), [call])
 
 
 def _shown(result: Result, value: Any) -> dict[str, Any]:
@@ -206,18 +220,14 @@ async def streamed(request: Request, call: Call, shape: Any) -> Response:
     async def lines() -> AsyncIterator[bytes]:
         state: dict[str, Any] = {}
         event: Event = first
-        try:
-            while True:
-                events: list[Event] = [event]
-                while not queue.empty():
-                    events.append(queue.get_nowait())
-                for line in shape(events, state):
-                    yield line
-                if isinstance(events[-1], Result | Failure):
-                    return
-                event = await queue.get()
-        finally:
-            # does nothing to a call that is done; else the caller has gone away
-            call.cancel()
+        while True:
+            events: list[Event] = [event]
+            while not queue.empty():
+                events.append(queue.get_nowait())
+            for line in shape(events, state):
+                yield line
+            if isinstance(events[-1], Result | Failure):
+                return
+            event = await queue.get()
 
-    return StreamingResponse(lines(), media_type="text/event-stream", headers=SSE)
+    return Events(lines(), [call])
