@@ -146,9 +146,11 @@ def _resident(pid: int) -> int:
 
 
 class LocalRunner:
-    """Programs as processes of this machine."""
+    """Programs as processes of this machine. What is in a sandbox sees of the folders `hide` only what it is given: the
+    hub's data may lie where programs do."""
 
-    def __init__(self) -> None:
+    def __init__(self, hide: Sequence[Path] = ()) -> None:
+        self._hide = hide
         # A program is ended with the *thread* that started it (PR_SET_PDEATHSIG), so one that lives as long as we do
         # starts them all.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="corral-runner")
@@ -175,7 +177,8 @@ class LocalRunner:
         command = list(workload.command)
         if workload.sandbox is not None:
             if not (weakness := self.weakness()):
-                inside = replace(workload.sandbox, write=[*workload.sandbox.write, workload.folder])
+                box = workload.sandbox
+                inside = replace(box, write=[*box.write, workload.folder], hide=[*box.hide, *self._hide])
                 command = sandbox.wrap(inside, command, workload.folder)
             elif workload.isolate:
                 raise OSError(weakness)

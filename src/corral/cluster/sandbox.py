@@ -30,7 +30,9 @@ _ETC = (
     "ld.so.conf.d",
     "localtime",
     "mime.types",
-    "ssl",
+    # and not ssl/private, which a hub that runs as root could read
+    "ssl/certs",
+    "ssl/openssl.cnf",
     "ca-certificates",
 )
 #: graphics processors, where there are some
@@ -39,10 +41,12 @@ _DEVICES = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset", "kf
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """`read` and `write` are files and folders that the program finds at the same paths as outside."""
+    """`read` and `write` are files and folders that the program finds at the same paths as outside. `hide` are folders
+    of which it sees no more than those, also where they lie among the system's programs or beside Python."""
 
     read: Sequence[Path] = ()
     write: Sequence[Path] = ()
+    hide: Sequence[Path] = ()
 
 
 @cache
@@ -79,8 +83,10 @@ def _command(sandbox: Sandbox) -> list[str]:
         words += ["--ro-bind-try", place, place]
     for device in [*(Path("/dev") / name for name in _DEVICES), *sorted(Path("/dev").glob("nvidia[0-9]*"))]:
         words += ["--dev-bind-try", str(device), str(device)]
-    for path in _python():
-        words += ["--ro-bind-try", str(path), str(path)]
+    hidden = [path.resolve() for path in sandbox.hide if path.is_dir()]
+    # the outer first, since what is put into place later lies over it
+    for path in sorted({*hidden, *_python(hidden)}):
+        words += ["--tmpfs", str(path)] if path in hidden else ["--ro-bind-try", str(path), str(path)]
     for path in sandbox.read:
         words += ["--ro-bind", str(path), str(path)]
     for path in sandbox.write:
@@ -95,12 +101,12 @@ def _linked(path: Path) -> list[str]:
     return ["--ro-bind-try", str(path), str(path)]
 
 
-@cache
-def _python() -> list[Path]:
+def _python(hidden: Sequence[Path]) -> list[Path]:
     """The folders that this Python and its packages are in, and Corral's own."""
     places = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent}
     places |= {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     places.add(Path(corral.__file__).parent)
     # those below another one come with it, and those of the system are there already
     known = {Path(place) for place in _SYSTEM}
-    return sorted(p for p in places if not any(q in p.parents for q in places | known) and p not in known)
+    covered = {p for p in places if any(q in p.parents for q in places | known)} | known
+    return [p for p in places if p not in covered or any(q in p.parents for q in hidden)]

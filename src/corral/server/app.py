@@ -7,6 +7,8 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -42,7 +44,8 @@ def build(settings: Settings | None = None) -> ASGIApp:
     outbox = Outbox(ctx)
     ctx = replace(ctx, on_events=outbox.deliver)
     counter = downloads.Counter(ctx)
-    inference = InferenceService(ctx.settings, LocalRunner(), lambda readme: cards.parse(readme).meta)
+    runner = LocalRunner(hide=_own(ctx.settings))
+    inference = InferenceService(ctx.settings, runner, lambda readme: cards.parse(readme).meta)
     additions = Additions(ctx, LocalRunner())
 
     @asynccontextmanager
@@ -93,6 +96,12 @@ def build(settings: Settings | None = None) -> ASGIApp:
         max_age=86400,
     )
     return RawPath(RequestId(SpaceHosts(app, ctx)))
+
+
+def _own(settings: Settings) -> list[Path]:
+    """The folders that no model may look into."""
+    where = urlsplit(settings.storage_url)
+    return [settings.data, *([Path(where.path)] if where.scheme == "file" else [])]
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,27 @@ def test_files_of_others_cannot_be_read(bench: Bench, tmp_path: Path) -> None:
     assert bench.both(trying("open('/etc/passwd').read()")) == ("done", "refused")
     checkout = Path(__file__).parents[3] / "README.md"
     assert bench.both(trying(f"open({str(checkout)!r}).read()")) == ("done", "refused")
+
+
+def test_what_is_hidden_is_not_there_although_it_lies_among_programs(tmp_path: Path) -> None:
+    program = Path(sys.prefix)
+    with tempfile.TemporaryDirectory(dir=program) as name:
+        data = Path(name)
+        (data / "corral.db").write_text("secret")
+        (data / "model").mkdir()
+        (data / "model" / "config.json").write_text("{}")
+        runner = LocalRunner(hide=[data])
+        bench = Bench(runner, tmp_path)
+        given = Sandbox(read=[data / "model"])
+        assert bench.both(f"import os\nprint(os.listdir({name!r}))", given)[1] == "['model']"
+        assert bench.both(f"print(open({name + '/model/config.json'!r}).read())", given) == ("{}", "{}")
+        runner.close()
+
+
+def test_python_is_there_although_it_lies_in_what_is_hidden(tmp_path: Path) -> None:
+    runner = LocalRunner(hide=[Path(sys.prefix).parent])
+    assert Bench(runner, tmp_path).both("import numpy\nprint(1)") == ("1", "1")
+    runner.close()
 
 
 def test_what_it_is_given_can_be_read_and_not_written(bench: Bench, tmp_path: Path) -> None:
