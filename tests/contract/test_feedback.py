@@ -81,6 +81,7 @@ def test_from_a_thumb_to_a_data_set(owner: Person, rater: Person, new_repo: NewR
         ({"rating": "up"}, 400, "input"),
         ({"rating": "up", "input": "a"}, 400, "output"),
         ({"rating": "sideways", "input": "a", "output": "b"}, 400, "rating"),
+        ({"rating": ["up"], "input": "a", "output": "b"}, 400, "rating"),
         ({"rating": "up", "input": "a", "output": "b", "note": 5}, 400, "note"),
         ({"rating": "up", "input": "a", "output": "b", "commit": "nonsense"}, 404, "Invalid rev id"),
         ({"rating": "up", "input": "x" * 600_000, "output": "b"}, 413, "too much"),

@@ -36,7 +36,7 @@ def _model(ctx: Ctx, repo: str, right: Right = Right.READ) -> Repo:
 def give(ctx: Ctx, repo: str, body: Body) -> Response:
     """Keep an opinion: `{input, output, rating: up | down, note?, better?, commit?, task?, source?}`; its id."""
     rating = body.get("rating")
-    if rating not in _RATINGS:
+    if not isinstance(rating, str) or rating not in _RATINGS:
         raise BadRequest("The member 'rating' must be 'up' or 'down'.")
     texts = {key: body.get(key) or "" for key in ("note", "better", "commit", "task")}
     source = body.get("source") or "api"

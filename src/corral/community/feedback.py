@@ -36,6 +36,8 @@ MOST_TEXT = 20_000
 PAGE = 50
 MOST_AT_ONCE = 500
 
+_ID = t.feedback.c.object_id
+
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
@@ -75,7 +77,7 @@ class Counts:
 
 def give(ctx: Context, repo: Repo, opinion: Opinion) -> str:
     """Keep the actor's opinion; returns its id. Given again for the same answer it replaces the one before, until that
-    is decided.
+    is decided. Where it says something else it has another id, so that an owner accepts only what they have seen.
 
     Raises Unauthorized, Forbidden for a token that may only read, TooManyRequests, BadRequest, TooLarge.
     """
@@ -103,12 +105,12 @@ def give(ctx: Context, repo: Repo, opinion: Opinion) -> str:
     )
     with ctx.change() as change:
         c = change.connection
-        object_id: str | None = c.scalar(
-            update(t.feedback)
-            .where(same, t.feedback.c.status == PENDING)
-            .values(values)
-            .returning(t.feedback.c.object_id)
-        )
+        waits = same & (t.feedback.c.status == PENDING)
+        unchanged = [t.feedback.c[name] == values[name] for name in ("good", "note", "better")]
+        object_id: str | None = c.scalar(update(t.feedback).where(waits, *unchanged).values(values).returning(_ID))
+        if object_id is None:
+            renamed = values | {"object_id": new_object_id()}
+            object_id = c.scalar(update(t.feedback).where(waits).values(renamed).returning(_ID))
         if object_id is not None:
             return object_id
         since = ctx.clock() - _HOUR_MS
@@ -207,7 +209,7 @@ def reject(ctx: Context, repo: Repo, ids: Sequence[str]) -> int:
     with ctx.db.write() as c:
         done = c.execute(
             update(t.feedback)
-            .where(t.feedback.c.id.in_([e.id for e in entries]), t.feedback.c.status == PENDING)
+            .where(_ID.in_([e.object_id for e in entries]), t.feedback.c.status == PENDING)
             .values(status=REJECTED, decided_by=ctx.actor.account_id)
         )
         return done.rowcount

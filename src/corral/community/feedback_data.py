@@ -24,7 +24,7 @@ from corral.core.ids import RepoId, RepoType
 from corral.repos import commits, lifecycle, lookup, refs
 from corral.repos.commits import AddFile, Header
 from corral.repos.git import HEAD_REF, StoredPack
-from corral.repos.lookup import Repo, Right
+from corral.repos.lookup import Repo, RepoMoved, Right
 from corral.storage import schema as t
 
 Message = dict[str, str]
@@ -51,7 +51,7 @@ def accept(ctx: Context, repo: Repo, ids: Sequence[str], into: RepoId | None = N
     def land(change: Change, head: str, oid: str, pack: StoredPack) -> str:
         marked = change.connection.execute(
             update(t.feedback)
-            .where(t.feedback.c.id.in_([e.id for e in entries]), t.feedback.c.status == PENDING)
+            .where(t.feedback.c.object_id.in_([e.object_id for e in entries]), t.feedback.c.status == PENDING)
             .values(status=ACCEPTED, decided_by=ctx.actor.account_id)
         )
         if marked.rowcount != len(entries):
@@ -74,6 +74,8 @@ def accept(ctx: Context, repo: Repo, ids: Sequence[str], into: RepoId | None = N
 def _data_set(ctx: Context, repo: Repo, rid: RepoId) -> Repo:
     try:
         return lookup.find(ctx, rid, Right.WRITE)
+    except RepoMoved as moved:
+        return lookup.find(ctx, moved.new, Right.WRITE)
     except RepoNotFound:
         made = lifecycle.create(ctx, rid, private=True)
     commits.commit(ctx, made, "main", Header("Say what this is"), [AddFile("README.md", _card(repo).encode())])

@@ -75,13 +75,36 @@ def test_an_opinion_is_kept_with_what_it_is_about(ann: Context, bob: Context, re
 
 
 def test_who_says_it_again_changes_what_was_said(ann: Context, bob: Context, repo: Repo) -> None:
-    first = feedback.give(bob, repo, opinion(good=True))
-    assert feedback.give(bob, repo, opinion(good=False, note="after all")) == first
+    feedback.give(bob, repo, opinion(good=True))
+    changed = feedback.give(bob, repo, opinion(good=False, note="after all"))
+    assert feedback.give(bob, repo, opinion(good=False, note="after all")) == changed
     (entry,) = waiting(ann, repo)
     assert (entry.opinion.good, entry.opinion.note) == (False, "after all")
-    feedback_data.accept(ann, repo, [first])
-    assert feedback.give(bob, repo, opinion(good=True)) == first, "what was decided stays as it was"
+    feedback_data.accept(ann, repo, [changed])
+    assert feedback.give(bob, repo, opinion(good=True)) == changed, "what was decided stays as it was"
     assert feedback.counts(ann, repo) == feedback.Counts(0, 1, 0)
+
+
+def test_an_owner_accepts_only_what_they_have_seen(
+    ann: Context, bob: Context, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = feedback.give(bob, repo, opinion(good=False, better="Three."))
+    seen = feedback.chosen(ann, repo, [shown])
+    now = feedback.give(bob, repo, opinion(good=False, better="Buy my book."))
+    with pytest.raises(NotFound):
+        feedback_data.accept(ann, repo, [shown])
+    # as it is when it changes while it is being written
+    monkeypatch.setattr(feedback, "chosen", lambda *_: seen)
+    with pytest.raises(Conflict):
+        feedback_data.accept(ann, repo, [shown])
+    assert [entry.object_id for entry in waiting(ann, repo)] == [now]
+
+
+def test_a_data_set_that_was_renamed_still_takes_what_is_accepted(ann: Context, bob: Context, repo: Repo) -> None:
+    data_set, _ = feedback_data.accept(ann, repo, [feedback.give(bob, repo, opinion())])
+    moved = lifecycle.rename(ann, data_set, RepoId(RepoType.DATASET, "ann", "thumbs"))
+    again, _ = feedback_data.accept(ann, repo, [feedback.give(bob, repo, opinion("And now?"))])
+    assert again.rid == moved.rid
 
 
 @pytest.mark.parametrize(
