@@ -100,7 +100,8 @@ def test_a_process_that_does_not_read_holds_up_nobody(make: Callable[..., Made])
     # more than a socket holds
     calls = [call(2**21) for _ in range(3)]
     within(5, lambda: [worker.put(one) for one in calls])
-    within(5, lambda: (worker.waiting, worker.silent, worker.place(calls[0]), calls[1].cancel()))
+    within(5, lambda: (worker.waiting, worker.silent, worker.place(calls[0])))
+    within(5, calls[1].cancel)
     within(10, lambda: worker.stop(HubError("It is stuck.", status=503)))
     until(lambda: worker.state is State.ENDED and len(left) == 3)
 
