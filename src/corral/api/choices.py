@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 
 from fastapi import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from corral.api.calling import SSE, left, outcome
+from corral.api.calling import Events, left, outcome
 from corral.core.errors import HubError
 from corral.inference.calls import Call, Event, Failure, Result
 
@@ -53,24 +53,19 @@ async def streamed_all(
     async def lines() -> AsyncGenerator[bytes, None]:
         number, event = first
         open_ = len(calls)
-        try:
-            while True:
-                for line in shape(number, event):
+        while True:
+            for line in shape(number, event):
+                yield line
+            open_ -= isinstance(event, Result)
+            if isinstance(event, Failure):
+                return
+            if not open_:
+                for line in last():
                     yield line
-                open_ -= isinstance(event, Result)
-                if isinstance(event, Failure):
-                    return
-                if not open_:
-                    for line in last():
-                        yield line
-                    return
-                number, event = await queue.get()
-        finally:
-            # does nothing to those that are done; else the caller has gone away
-            for call in calls:
-                call.cancel()
+                return
+            number, event = await queue.get()
 
-    return StreamingResponse(lines(), media_type="text/event-stream", headers=SSE)
+    return Events(lines(), calls)
 
 
 def _events(calls: Sequence[Call]) -> asyncio.Queue[tuple[int, Event]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -34,6 +35,7 @@ from corral.inference.models import Model
 from corral.inference.tasks import TASKS, drawing, text_generation
 from corral.inference.tasks.base import Body, Task
 from corral.inference.widget import describe
+from corral.repos.lookup import Right
 
 router = APIRouter()
 
@@ -41,8 +43,8 @@ router = APIRouter()
 @router.get("/inference/{owner:seg}/{name:seg}")
 async def status(request: Request, ctx: Ctx, owner: str, name: str) -> Response:
     """What the model is for, whether it can run here, and its state: what the widget on its page shows."""
-    service, model = await find(request, ctx, f"{owner}/{name}")
-    return Json(describe(service, model))
+    service, model = await find(request, ctx, f"{owner}/{name}", Right.READ)
+    return Json(await run_sync(describe, service, model))
 
 
 @router.post("/inference/{owner:seg}/{name:seg}")
