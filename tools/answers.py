@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from zoo import RECIPES  # noqa: E402 - found beside this folder
-from zoo.ask import Answer, address_of, first_example  # noqa: E402
+from zoo.ask import Answer, address_of, first_example, shortened  # noqa: E402
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem; }
@@ -93,7 +93,7 @@ def _answer(folder: Path, name: str, answer: Answer, shown: str, size: tuple[int
         return f'<audio controls src="{file.name}"></audio>' if sound else f'<img src="{file.name}" alt="">'
     (folder / f"{name}.json").write_text(json.dumps(answer.value, ensure_ascii=False, indent=1))
     drawn = _pictures(folder, name, answer.value) + (_drawing(answer.value, shown, size) if size[0] else "")
-    return f"{drawn}<pre>{html.escape(_words(answer.value))}</pre>"
+    return f"{drawn}<pre>{html.escape(json.dumps(shortened(answer.value), ensure_ascii=False))}</pre>"
 
 
 def _pictures(folder: Path, name: str, value: Any) -> str:
@@ -130,11 +130,6 @@ def _drawing(value: Any, shown: str, size: tuple[int, int]) -> str:
 
 def _is(value: Any) -> bool:
     return isinstance(value, dict)
-
-
-def _words(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) < 3000 else f"{text[:1500]} … ({len(text)} characters)"
 
 
 if __name__ == "__main__":

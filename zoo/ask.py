@@ -33,13 +33,14 @@ class Answer:
             return f"PROBLEM: {self.problem}"
         if isinstance(self.value, bytes):
             return f"{self.type}, {len(self.value)} bytes"
-        words = json.dumps(_short(self.value), ensure_ascii=False)
+        words = json.dumps(shortened(self.value), ensure_ascii=False)
         return words if len(words) <= 300 else f"{words[:300]} …"
 
 
 def first_example(endpoint: str, token: str, repo: str) -> Answer:
     """The answer to the first example that the model's page offers. Never raises for what the hub refuses."""
-    with httpx.Client(base_url=endpoint, headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE) as client:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with httpx.Client(base_url=endpoint, headers=headers, timeout=PATIENCE) as client:
         known = client.get(f"/inference/{repo}")
         if known.status_code != 200:
             return Answer(repo, problem=_words(known))
@@ -90,12 +91,12 @@ def _words(response: httpx.Response) -> str:
         return f"{response.status_code}"
 
 
-def _short(value: Any) -> Any:
-    """Without the pictures and the long rows of numbers in it."""
+def shortened(value: Any) -> Any:
+    """`value` without the pictures and the long rows of numbers in it."""
     if isinstance(value, dict):
-        return {key: _short(inner) for key, inner in value.items()}
+        return {key: shortened(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        head = [_short(inner) for inner in value[:5]]
+        head = [shortened(inner) for inner in value[:5]]
         return [*head, f"… {len(value)} in all"] if len(value) > 5 else head
     if isinstance(value, str) and len(value) > 200:
         return f"{value[:60]} … ({len(value)} characters)"

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 RECIPES = [
     SimpleNamespace(
         name=name, repo=f"corral/{name}", type="model", title="a model", proof="README.md", license="mit", task="",
-        megabytes=0, core=name == "small", picture=None,
+        sources=[], core=name == "small", picture=None,
     )
     for name in ("small", "large")
 ]

@@ -29,6 +29,8 @@ def serving(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
     """A hub that is filled with the core."""
     data = tmp_path_factory.mktemp("hub") / "data"
     with Serving(data, starter=zoo, CORRAL_ADMIN_PASSWORD=PASSWORD) as serving:
+        # the first user to be made is the administrator
+        serving.wait_for("Corral is ready at")
         serving.command("user", "create", "alice", typed=f"{PASSWORD}\n")
         yield serving
 

@@ -65,7 +65,10 @@ def _ask(engine: Any, op: str, picture: str) -> Any:
     ("name", "found"),
     [
         ("nanodet", {"astronaut.jpg": ["person"], "officer.jpg": ["person", "tie"], "coffee.jpg": ["cup"]}),
-        ("centernet", {"astronaut.jpg": ["person"], "officer.jpg": ["person"], "coffee.jpg": ["cup"]}),
+        (
+            "centernet",
+            {"astronaut.jpg": ["person"], "officer.jpg": ["person"], "coffee.jpg": ["cup"], "cat.jpg": ["cat"]},
+        ),
     ],
 )
 def test_detectors_find_what_their_cards_say(made: Made, name: str, found: dict[str, list[str]]) -> None:

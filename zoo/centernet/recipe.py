@@ -46,6 +46,13 @@ def build(sources: list[Path], folder: Path) -> None:
     onnx.save(graph.model(outputs), folder / "model.onnx")
     config = {"model_type": "centernet", "output_layout": "yolov8", "threshold": 0.35, "id2label": coco.id2label()}
     write_json(folder / "config.json", config)
-    preparation = {"size": {"height": 512, "width": 512}, "do_rescale": False, "do_normalize": False}
+    preparation = {
+        "size": {"height": 512, "width": 512},
+        "do_pad": True,
+        "pad_value": 0,
+        "resample": 2,
+        "do_rescale": False,
+        "do_normalize": False,
+    }
     write_json(folder / "preprocessor_config.json", preparation)
     add_examples(folder, "astronaut.jpg", "coffee.jpg", "officer.jpg")

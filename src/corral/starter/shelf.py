@@ -24,8 +24,7 @@ OWNER = "corral"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A repository that can be had. `title` completes "This is …", `megabytes` are downloaded to make it.
-
+    """A repository that can be had. `title` completes "This is …". `packages` (name, megabytes) are downloaded to make it;
     `proof` is a file that it has once it is complete.
     """
 
@@ -34,10 +33,14 @@ class Offer:
     title: str
     task: str
     license: str
-    megabytes: int
+    packages: tuple[tuple[str, int], ...]
     proof: str
     core: bool
     picture: Path | None
+
+    @property
+    def megabytes(self) -> int:
+        return megabytes([self])
 
 
 @cache
@@ -53,13 +56,18 @@ def offers() -> tuple[Offer, ...]:
             title=recipe.title,
             task=recipe.task,
             license=recipe.license,
-            megabytes=recipe.megabytes,
+            packages=tuple((source.name, source.megabytes) for source in recipe.sources),
             proof=recipe.proof,
             core=recipe.core,
             picture=recipe.picture,
         )
         for recipe in recipes
     )
+
+
+def megabytes(several: Iterable[Offer]) -> int:
+    """What is downloaded for all of them: packages that they share only once."""
+    return sum(dict(package for offer in several for package in offer.packages).values())
 
 
 def named(names: Iterable[str]) -> list[Offer]:

@@ -57,13 +57,15 @@ def _stall(ctx: Context, additions: Additions, offer: Offer) -> Stall:
 def zoo(request: Request, ctx: PageCtx) -> Response:
     additions: Additions = request.app.state.additions
     stalls = [_stall(ctx, additions, offer) for offer in shelf.offers()]
+    missing = [stall.offer for stall in stalls if not stall.url and not stall.works]
     return page(
         request,
         ctx,
         "zoo.html",
         stalls=stalls,
         may_add=ctx.actor.is_admin,
-        missing=[stall.offer for stall in stalls if not stall.url and not stall.works],
+        missing=missing,
+        megabytes=shelf.megabytes(missing),
         works=any(stall.works for stall in stalls),
     )
 
