@@ -109,6 +109,7 @@ def test_what_is_not_in_the_zoo_is_said(serving: Serving) -> None:
     assert admin.get("/zoo/small/picture").status_code == 404
 
 
+@pytest.mark.slow
 def test_the_command_adds_beside_a_running_hub(serving: Serving, zoo: Path) -> None:
     _delete(serving)
     added = _corral(serving.data, zoo, "zoo", "add", "corral/large")
@@ -117,6 +118,7 @@ def test_the_command_adds_beside_a_running_hub(serving: Serving, zoo: Path) -> N
     assert _tokens(serving) == []
 
 
+@pytest.mark.slow
 def test_the_command_adds_where_no_hub_is_running_and_tells_what_failed(zoo: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     refused = _corral(data, zoo, "zoo", "add", "large")

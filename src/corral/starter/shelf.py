@@ -24,8 +24,9 @@ OWNER = "corral"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A repository that can be had. `title` completes "This is …". `packages` (name, megabytes) are downloaded to make it;
-    `proof` is a file that it has once it is complete.
+    """A repository that can be had. `title` completes "This is …".
+
+    `packages` (name, megabytes) are downloaded to make it; `proof` is a file that it has once it is complete.
     """
 
     name: str
