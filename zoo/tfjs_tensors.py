@@ -85,3 +85,15 @@ class Tensors(Building):
     def _several(self, node: Node, names: list[str]) -> None:
         for index, name in enumerate(names):
             self._plain[f"{node.name}:{index}" if index else node.name] = name
+
+
+#: worked out at once where all that goes in is known
+FOLD: dict[str, Callable[..., np.ndarray]] = {
+    "SparseToDense": _sparse_to_dense,
+    "Pack": lambda *parts: np.stack(parts),
+    "Add": np.add,
+    "AddV2": np.add,
+    "Mul": np.multiply,
+    "Sub": np.subtract,
+    "RealDiv": np.divide,
+}
