@@ -87,6 +87,12 @@ class Tensors(Building):
             self._plain[f"{node.name}:{index}" if index else node.name] = name
 
 
+def _sparse_to_dense(indices: np.ndarray, shape: np.ndarray, values: np.ndarray, default: np.ndarray) -> np.ndarray:
+    made = np.full([int(v) for v in shape], default, values.dtype)
+    made[tuple(indices.reshape(-1, len(shape)).T)] = values
+    return made
+
+
 #: worked out at once where all that goes in is known
 FOLD: dict[str, Callable[..., np.ndarray]] = {
     "SparseToDense": _sparse_to_dense,
