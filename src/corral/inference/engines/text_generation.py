@@ -174,8 +174,8 @@ def room_for(config: Any, model: Any) -> int:
     heads = getattr(config, "num_attention_heads", None) or 32
     width = getattr(config, "head_dim", None) or getattr(config, "hidden_size", 4096) // heads
     layers = getattr(config, "num_hidden_layers", None) or 32
-    each = 2 * layers * (getattr(config, "num_key_value_heads", None) or heads) * width * model.dtype.itemsize
-    weights = sum(one.numel() * one.element_size() for one in model.parameters())
+    each: int = 2 * layers * (getattr(config, "num_key_value_heads", None) or heads) * width * model.dtype.itemsize
+    weights: int = sum(one.numel() * one.element_size() for one in model.parameters())
     return max(max(CACHE, weights // 2) // max(1, each), 2048)
 
 
