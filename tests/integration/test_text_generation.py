@@ -396,6 +396,25 @@ def test_a_template_that_refuses_or_fails_is_told(load: Load) -> None:
         chat(engine)
 
 
+def test_callers_have_room_for_as_much_as_the_weights_size_allows() -> None:
+    from corral.inference.engines.llama_cpp import SLOTS, plan
+
+    large = {
+        "general.architecture": "llama",
+        "llama.context_length": 131_072,
+        "llama.block_count": 32,
+        "llama.embedding_length": 4096,
+        "llama.attention.head_count": 32,
+        "llama.attention.head_count_kv": 8,
+    }
+    context, cells = plan(large, 4_700_000_000)
+    # 128 KiB a token, in half of the weights' size
+    assert context == cells
+    assert cells * 131_072 <= 4_700_000_000 / 2 < (cells + 256) * 131_072
+    assert plan(large | {"llama.context_length": 512}, 4_700_000_000) == (512, SLOTS * 512)
+    assert plan({}, 1000)[0] >= 2048, "a file that says nothing of itself"
+
+
 def test_a_damaged_gguf_file_says_so(tmp_path: Path) -> None:
     from corral.inference import engines
 
