@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 
 from starlette.types import Message
 
@@ -29,5 +30,7 @@ def test_a_caller_who_goes_away_in_the_middle_of_a_line_ends_the_call() -> None:
             # a slow reader: the line does not get out
             await asyncio.Event().wait()
 
-    asyncio.run(Events(lines(), [call])({"type": "http"}, receive, send))
+    # a thread of its own: browser tests of this process leave a loop that runs
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, Events(lines(), [call])({"type": "http"}, receive, send)).result(10)
     assert call.cancelled
